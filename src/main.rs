@@ -1,0 +1,2 @@
+//! The `lakeward` command.
+fn main() {}
