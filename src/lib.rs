@@ -16,9 +16,11 @@
 //! - [`window`]: half-open UTC windows and backfill.
 //! - [`page`]: requests, pages and cursors as plain values.
 //! - [`spec`]: the source and schema files, loaded with line numbers and checked.
+//! - [`lake`]: layout, stores, partitioned Parquet, dead letters and the keys of a window.
 
 pub mod clock;
 pub mod error;
+pub mod lake;
 pub mod page;
 pub mod redact;
 pub mod spec;

@@ -1,0 +1,490 @@
+//! One lake, on local disk or on S3, and the few operations that the publish protocol needs.
+//!
+//! Everything goes through `object_store`, so that both behave alike: a put is whole or absent, a
+//! create-only put never replaces, and what was written is durable when the call returns (fsync of file and
+//! directory on local disk).
+
+use std::fmt;
+use std::io::ErrorKind as IoKind;
+use std::path::{Path as FsPath, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use chrono::{DateTime, Utc};
+use futures::{StreamExt, TryStreamExt};
+use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
+use object_store::local::LocalFileSystem;
+use object_store::memory::InMemory;
+use object_store::path::Path;
+use object_store::prefix::PrefixStore;
+use object_store::{Error as StoreError, ObjectStore, ObjectStoreExt, PutMode, PutPayload};
+use object_store::{PutOptions, RetryConfig};
+use url::Url;
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::lake::upload::Upload;
+
+/// Tries after the first, for one request to a bucket.
+const MAX_RETRIES: usize = 5;
+/// From a request's first try to its last.
+const RETRY_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// A place that holds tables. Cheap to clone.
+///
+/// Paths are relative to it, with `/` between components of `[A-Za-z0-9._=-]`; anything else is refused, so
+/// that no name from data or from a file can lead out of the lake.
+#[derive(Clone)]
+pub struct Lake {
+    store: Arc<dyn ObjectStore>,
+    place: Arc<Place>,
+}
+
+enum Place {
+    Local { root: PathBuf, shown: String },
+    Bucket { url: String },
+    Memory,
+}
+
+/// One object of a listing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listed {
+    /// Its path, relative to the lake.
+    pub path: String,
+    /// Its length in bytes.
+    pub size: u64,
+    /// When it was last written, by the store's clock.
+    pub modified: DateTime<Utc>,
+}
+
+/// Why a create-only put did not say that it created.
+#[derive(Debug)]
+pub enum CreateError {
+    /// Something stands there. On S3 it may be our own object: a retried request meets what its first try
+    /// wrote.
+    Exists,
+    /// It may or may not have landed: read it back.
+    Unsure(Error),
+}
+
+impl Lake {
+    /// Opens a lake to write to: a path, a `file://` URL or `s3://bucket/prefix`.
+    ///
+    /// A local folder is made if it is missing. S3 takes credentials, region and endpoint from the
+    /// `AWS_*` environment. No request is sent; [`Lake::probe`] finds out whether it can be written.
+    ///
+    /// # Errors
+    /// `Usage` for a URL that is not of these forms; `Store` for a path that is a file or cannot be made.
+    pub fn open(lake: &str) -> Result<Self> {
+        Self::at(lake, true)
+    }
+
+    /// Opens a lake to read from: like [`Lake::open`], but a missing local folder is an error.
+    ///
+    /// # Errors
+    /// As [`Lake::open`]; `Store` where nothing is there.
+    pub fn open_existing(lake: &str) -> Result<Self> {
+        Self::at(lake, false)
+    }
+
+    fn at(lake: &str, make: bool) -> Result<Self> {
+        // A Windows drive or a name with a colon is no URL: only `scheme://` is.
+        if !lake.contains("://") {
+            return Self::local(FsPath::new(lake), lake, make);
+        }
+        let wrong = |what: &str| {
+            Error::new(ErrorKind::Usage, format!("the lake's URL {what}"))
+                .hint("write a path, file:///path or s3://bucket/prefix")
+        };
+        let url = Url::parse(lake).map_err(|e| wrong("cannot be read").caused_by(e))?;
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err(wrong("holds credentials: set the AWS_* environment variables instead"));
+        }
+        match url.scheme() {
+            "file" => {
+                let path = url.to_file_path().map_err(|()| wrong("names no local path"))?;
+                Self::local(&path, lake, make)
+            }
+            "s3" | "s3a" => Self::s3(&url),
+            _ => Err(wrong("has a scheme other than file and s3")),
+        }
+    }
+
+    fn local(path: &FsPath, shown: &str, make: bool) -> Result<Self> {
+        let failed = |what: &str, e: std::io::Error| {
+            Error::new(ErrorKind::Store, what).with("lake", shown).caused_by(e)
+        };
+        if path.as_os_str().is_empty() {
+            return Err(Error::new(ErrorKind::Usage, "the lake's path is empty"));
+        }
+        match std::fs::metadata(path) {
+            Ok(found) if found.is_dir() => {}
+            Ok(_) => {
+                return Err(Error::new(ErrorKind::Store, "the lake is a file, not a folder")
+                    .with("lake", shown)
+                    .hint("name a folder, or remove the file"));
+            }
+            Err(e) if e.kind() == IoKind::NotFound && make => {
+                create_dirs(path).map_err(|e| failed("could not make the lake's folder", e))?;
+            }
+            Err(e) if e.kind() == IoKind::NotFound => {
+                return Err(failed("there is no lake at this path", e)
+                    .hint("check --lake; `lakeward extract` makes one"));
+            }
+            Err(e) => return Err(failed("could not look into the lake", e)),
+        }
+        let root =
+            std::fs::canonicalize(path).map_err(|e| failed("could not look into the lake", e))?;
+        let store = LocalFileSystem::new_with_prefix(&root)
+            .map_err(|e| store_error("could not open the lake", shown, e))?
+            .with_fsync(true);
+        let place = Place::Local { root, shown: shown.to_owned() };
+        Ok(Self { store: Arc::new(store), place: Arc::new(place) })
+    }
+
+    fn s3(url: &Url) -> Result<Self> {
+        let bucket = url.host_str().filter(|host| !host.is_empty()).ok_or_else(|| {
+            Error::new(ErrorKind::Usage, "the lake's URL names no bucket")
+                .hint("write s3://bucket/prefix")
+        })?;
+        let shown = format!("s3://{bucket}{}", url.path().trim_end_matches('/'));
+        let mut builder =
+            AmazonS3Builder::from_env().with_bucket_name(bucket).with_retry(RetryConfig {
+                max_retries: MAX_RETRIES,
+                retry_timeout: RETRY_TIMEOUT,
+                ..RetryConfig::default()
+            });
+        if builder.get_config_value(&AmazonS3ConfigKey::Region).is_none() {
+            builder = builder.with_region("us-east-1");
+        }
+        let store =
+            builder.build().map_err(|e| store_error("could not open the lake", &shown, e))?;
+        let prefix = Path::from_url_path(url.path()).map_err(|e| {
+            Error::new(ErrorKind::Usage, "the lake's prefix cannot be read").caused_by(e)
+        })?;
+        let store: Arc<dyn ObjectStore> = if prefix.is_root() {
+            Arc::new(store)
+        } else {
+            Arc::new(PrefixStore::new(store, prefix))
+        };
+        Ok(Self { store, place: Arc::new(Place::Bucket { url: shown }) })
+    }
+
+    /// A lake that lives and dies with the program: for tests, also those of programs that use this library.
+    pub fn in_memory() -> Self {
+        Self { store: Arc::new(InMemory::new()), place: Arc::new(Place::Memory) }
+    }
+
+    /// The lake as the user named it.
+    pub fn describe(&self) -> &str {
+        match &*self.place {
+            Place::Local { shown, .. } => shown,
+            Place::Bucket { url } => url,
+            Place::Memory => "memory://",
+        }
+    }
+
+    /// Where `path` is for other programs: an absolute file path, or an `s3://` URL.
+    pub fn url_of(&self, path: &str) -> String {
+        match &*self.place {
+            Place::Local { root, .. } => root.join(path).display().to_string(),
+            Place::Bucket { url } => format!("{url}/{path}"),
+            Place::Memory => format!("memory://{path}"),
+        }
+    }
+
+    /// Whether the lake is a folder of this machine's file system.
+    pub fn is_local(&self) -> bool {
+        matches!(&*self.place, Place::Local { .. })
+    }
+
+    /// Finds out whether the lake can be written, by writing a small object and deleting it.
+    ///
+    /// # Errors
+    /// `Store` with the reason.
+    pub async fn probe(&self) -> Result<()> {
+        let name = format!("_lakeward-probe-{}", uuid::Uuid::new_v4().simple());
+        self.put(&name, Bytes::from_static(b"lakeward\n")).await?;
+        self.delete(&name).await
+    }
+
+    /// Writes `path` unless something stands there.
+    ///
+    /// # Errors
+    /// [`CreateError`]; neither kind says that nothing of ours is there.
+    pub async fn create(&self, path: &str, bytes: Bytes) -> Result<(), CreateError> {
+        let location = location(path).map_err(CreateError::Unsure)?;
+        let options = PutOptions { mode: PutMode::Create, ..PutOptions::default() };
+        match self.store.put_opts(&location, PutPayload::from(bytes), options).await {
+            Ok(_) => Ok(()),
+            Err(StoreError::AlreadyExists { .. }) => Err(CreateError::Exists),
+            Err(e) => Err(CreateError::Unsure(self.failed("could not create", path, e))),
+        }
+    }
+
+    /// Writes `path`, replacing what stands there.
+    ///
+    /// # Errors
+    /// `Store` with the path.
+    pub async fn put(&self, path: &str, bytes: Bytes) -> Result<()> {
+        self.put_payload(path, PutPayload::from(bytes)).await
+    }
+
+    pub(super) async fn put_payload(&self, path: &str, payload: PutPayload) -> Result<()> {
+        let options = PutOptions::default();
+        let put = self.store.put_opts(&location(path)?, payload, options).await;
+        put.map(drop).map_err(|e| self.failed("could not write", path, e))
+    }
+
+    /// Begins an object that is written piece by piece and is there once it is finished.
+    ///
+    /// # Errors
+    /// `Store` for a path that is none.
+    pub fn upload(&self, path: &str) -> Result<Upload> {
+        let location = location(path)?;
+        Ok(Upload::new(self.clone(), Arc::clone(&self.store), location))
+    }
+
+    /// The whole object, or `None` where there is none.
+    ///
+    /// # Errors
+    /// `Store` with the path.
+    pub async fn read(&self, path: &str) -> Result<Option<Bytes>> {
+        let got = match self.store.get(&location(path)?).await {
+            Ok(got) => got,
+            Err(StoreError::NotFound { .. }) => return Ok(None),
+            Err(e) => return Err(self.failed("could not read", path, e)),
+        };
+        got.bytes().await.map(Some).map_err(|e| self.failed("could not read", path, e))
+    }
+
+    /// The object's bytes from `range.start` to before `range.end`.
+    ///
+    /// # Errors
+    /// `Store` with the path; also where there is no such object.
+    pub async fn read_range(&self, path: &str, range: std::ops::Range<u64>) -> Result<Bytes> {
+        let read = self.store.get_range(&location(path)?, range).await;
+        read.map_err(|e| self.failed("could not read", path, e))
+    }
+
+    /// The object's bytes, piece by piece, for those who need not hold them all.
+    ///
+    /// # Errors
+    /// `Store` with the path; also where there is no such object.
+    pub async fn read_stream(
+        &self,
+        path: &str,
+    ) -> Result<impl futures::Stream<Item = Result<Bytes>> + Send + 'static> {
+        let got = self.store.get(&location(path)?).await;
+        let got = got.map_err(|e| self.failed("could not read", path, e))?;
+        let (lake, path) = (self.clone(), path.to_owned());
+        Ok(got
+            .into_stream()
+            .map(move |piece| piece.map_err(|e| lake.failed("could not read", &path, e))))
+    }
+
+    /// The object's size and age, or `None` where there is none.
+    ///
+    /// # Errors
+    /// `Store` with the path.
+    pub async fn stat(&self, path: &str) -> Result<Option<Listed>> {
+        match self.store.head(&location(path)?).await {
+            Ok(meta) => Ok(Some(listed(meta))),
+            Err(StoreError::NotFound { .. }) => Ok(None),
+            Err(e) => Err(self.failed("could not look at", path, e)),
+        }
+    }
+
+    /// All objects under the folder `prefix` (`""` is the lake), at any depth, by path.
+    ///
+    /// Half-written local objects (`name#1`) are not listed.
+    ///
+    /// # Errors
+    /// `Store` with the prefix.
+    pub async fn list(&self, prefix: &str) -> Result<Vec<Listed>> {
+        let folder = folder(prefix)?;
+        let found: Vec<_> = self
+            .store
+            .list(folder.as_ref())
+            .try_collect()
+            .await
+            .map_err(|e| self.failed("could not list", prefix, e))?;
+        let mut found: Vec<Listed> = found.into_iter().map(listed).collect();
+        found.sort_unstable_by(|a, b| a.path.cmp(&b.path));
+        Ok(found)
+    }
+
+    /// The names of the folders directly under `prefix` (`""` is the lake), sorted.
+    ///
+    /// # Errors
+    /// `Store` with the prefix.
+    pub async fn list_dirs(&self, prefix: &str) -> Result<Vec<String>> {
+        let folder = folder(prefix)?;
+        let found = self.store.list_with_delimiter(folder.as_ref()).await;
+        let found = found.map_err(|e| self.failed("could not list", prefix, e))?;
+        let mut names: Vec<String> = found
+            .common_prefixes
+            .iter()
+            .filter_map(|path| path.filename().map(ToOwned::to_owned))
+            .collect();
+        names.sort_unstable();
+        Ok(names)
+    }
+
+    /// Deletes `path`; that it is already gone is fine.
+    ///
+    /// # Errors
+    /// `Store` with the path.
+    pub async fn delete(&self, path: &str) -> Result<()> {
+        match self.store.delete(&location(path)?).await {
+            Ok(()) | Err(StoreError::NotFound { .. }) => Ok(()),
+            Err(e) => Err(self.failed("could not delete", path, e)),
+        }
+    }
+
+    /// Deletes the folder `prefix` and all that is in it, half-written objects too.
+    ///
+    /// # Errors
+    /// `Store` with the prefix; the lake itself is refused.
+    pub async fn delete_all(&self, prefix: &str) -> Result<()> {
+        location(prefix)?;
+        if let Place::Local { root, .. } = &*self.place {
+            let target = root.join(prefix);
+            let removed = blocking(move || match std::fs::remove_dir_all(target) {
+                Err(e) if e.kind() == IoKind::NotFound => Ok(()),
+                other => other,
+            });
+            return removed.await.map_err(|e| self.io_failed("could not delete", prefix, e));
+        }
+        for object in self.list(prefix).await? {
+            self.delete(&object.path).await?;
+        }
+        Ok(())
+    }
+
+    /// Deletes what a killed write of an object of the folder left: local files named `…#1`, of which only
+    /// those whose name begins with `name_prefix`. A bucket keeps none.
+    ///
+    /// Only for a folder, or a prefix, that the caller owns: a write that is under way loses its file.
+    ///
+    /// # Errors
+    /// `Store` with the folder.
+    pub async fn sweep(&self, dir: &str, name_prefix: &str) -> Result<usize> {
+        location(dir)?;
+        let Place::Local { root, .. } = &*self.place else { return Ok(0) };
+        let (target, wanted) = (root.join(dir), name_prefix.to_owned());
+        let swept = blocking(move || sweep_dir(&target, &wanted));
+        swept.await.map_err(|e| self.io_failed("could not sweep", dir, e))
+    }
+
+    /// Moves an object: a rename on local disk, copy and delete on S3. May be repeated: with nothing at
+    /// `from` and something at `to` it is done.
+    ///
+    /// # Errors
+    /// `Store` with the path; also where neither is there.
+    pub async fn rename(&self, from: &str, to: &str) -> Result<()> {
+        match self.store.rename(&location(from)?, &location(to)?).await {
+            Ok(()) => Ok(()),
+            Err(e @ StoreError::NotFound { .. }) => match self.stat(to).await? {
+                Some(_) => Ok(()),
+                None => Err(self.failed("could not move", from, e).with("to", to)),
+            },
+            Err(e) => Err(self.failed("could not move", from, e).with("to", to)),
+        }
+    }
+
+    pub(super) fn failed(&self, what: &str, path: &str, error: StoreError) -> Error {
+        store_error(what, &self.url_of(path), error)
+    }
+
+    fn io_failed(&self, what: &str, path: &str, error: std::io::Error) -> Error {
+        Error::new(ErrorKind::Store, format!("{what} in the lake"))
+            .with("path", self.url_of(path))
+            .caused_by(error)
+    }
+}
+
+impl fmt::Debug for Lake {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Lake({})", self.describe())
+    }
+}
+
+fn store_error(what: &str, path: &str, error: StoreError) -> Error {
+    Error::new(ErrorKind::Store, what.to_owned()).with("path", path).caused_by(error)
+}
+
+fn listed(meta: object_store::ObjectMeta) -> Listed {
+    Listed { path: meta.location.to_string(), size: meta.size, modified: meta.last_modified }
+}
+
+fn folder(prefix: &str) -> Result<Option<Path>> {
+    if prefix.is_empty() { Ok(None) } else { location(prefix).map(Some) }
+}
+
+/// A path of the lake, refused unless every component is harmless on every store.
+fn location(path: &str) -> Result<Path> {
+    let harmless = |part: &str| {
+        !part.is_empty()
+            && !part.starts_with('.')
+            && part.bytes().all(|b| b.is_ascii_alphanumeric() || b"._=-".contains(&b))
+    };
+    if !path.split('/').all(harmless) {
+        return Err(Error::new(ErrorKind::Store, "that is no path in a lake")
+            .with("path", format!("{path:?}"))
+            .hint("names are letters, digits, `.`, `_`, `=` and `-`"));
+    }
+    Ok(Path::from(path))
+}
+
+/// Runs file system calls where they block no other task.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> std::io::Result<T> + Send + 'static,
+) -> std::io::Result<T> {
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|e| Err(std::io::Error::other(e)))
+}
+
+fn sweep_dir(dir: &FsPath, name_prefix: &str) -> std::io::Result<usize> {
+    let entries = match std::fs::read_dir(dir) {
+        Err(e) if e.kind() == IoKind::NotFound => return Ok(0),
+        other => other?,
+    };
+    let mut swept = 0;
+    for entry in entries {
+        let entry = entry?;
+        let name = entry.file_name();
+        let left_over = name.to_str().is_some_and(|name| {
+            name.starts_with(name_prefix)
+                && name.rsplit_once('#').is_some_and(|(_, n)| {
+                    !n.is_empty() && n.bytes().all(|digit| digit.is_ascii_digit())
+                })
+        });
+        if left_over && entry.file_type()?.is_file() {
+            match std::fs::remove_file(entry.path()) {
+                Err(e) if e.kind() != IoKind::NotFound => return Err(e),
+                _ => swept += 1,
+            }
+        }
+    }
+    Ok(swept)
+}
+
+/// Makes the folder with its parents, and makes them durable.
+fn create_dirs(path: &FsPath) -> std::io::Result<()> {
+    let path = std::path::absolute(path)?;
+    let mut existing = path.as_path();
+    while !existing.exists() {
+        existing = existing.parent().unwrap_or(FsPath::new("/"));
+    }
+    std::fs::create_dir_all(&path)?;
+    for dir in path.ancestors() {
+        std::fs::File::open(dir)?.sync_all()?;
+        if dir == existing {
+            break;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

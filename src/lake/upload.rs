@@ -1,0 +1,103 @@
+//! Bytes that become one object when they are all there: nobody sees half of it.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use object_store::path::Path;
+use object_store::{ObjectStore, ObjectStoreExt, PutPayloadMut, WriteMultipart};
+
+use crate::error::Result;
+use crate::lake::store::Lake;
+
+/// Bytes of one part. S3 takes 10,000 parts of 5 MiB and more: objects up to 80 GB.
+const PART_BYTES: usize = 8 << 20;
+/// Parts under way at once.
+const PARTS_AT_ONCE: usize = 2;
+
+/// An object being written. Dropped unfinished, it never was; [`Upload::abort`] also frees a bucket's parts.
+///
+/// Memory: up to three parts of 8 MiB. An object under one part is a single put.
+pub struct Upload {
+    lake: Lake,
+    store: Arc<dyn ObjectStore>,
+    location: Path,
+    pending: PutPayloadMut,
+    parts: Option<WriteMultipart>,
+    bytes: u64,
+}
+
+impl std::fmt::Debug for Upload {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Upload({}, {} bytes)", self.location, self.bytes)
+    }
+}
+
+impl Upload {
+    pub(super) fn new(lake: Lake, store: Arc<dyn ObjectStore>, location: Path) -> Self {
+        let pending = PutPayloadMut::new();
+        Self { lake, store, location, pending, parts: None, bytes: 0 }
+    }
+
+    /// Where it will be, relative to the lake.
+    pub fn path(&self) -> &str {
+        self.location.as_ref()
+    }
+
+    /// Bytes given so far.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Adds bytes; waits while the parts under way are as many as allowed.
+    ///
+    /// # Errors
+    /// `Store` with the path, also for a part given earlier.
+    pub async fn write(&mut self, bytes: Bytes) -> Result<()> {
+        self.bytes += bytes.len() as u64;
+        if let Some(parts) = &mut self.parts {
+            parts.put(bytes);
+            let room = parts.wait_for_capacity(PARTS_AT_ONCE).await;
+            return room.map_err(|e| self.failed(e));
+        }
+        self.pending.push(bytes);
+        if self.pending.content_length() < PART_BYTES {
+            return Ok(());
+        }
+        let upload = self.store.put_multipart(&self.location).await.map_err(|e| self.failed(e))?;
+        let mut parts = WriteMultipart::new_with_chunk_size(upload, PART_BYTES);
+        for piece in std::mem::take(&mut self.pending).freeze() {
+            parts.put(piece);
+        }
+        self.parts = Some(parts);
+        Ok(())
+    }
+
+    /// Makes the object: durable and whole when this returns.
+    ///
+    /// # Errors
+    /// `Store` with the path; nothing is there then.
+    pub async fn finish(self) -> Result<()> {
+        let Self { lake, location, pending, parts, .. } = self;
+        match parts {
+            None => lake.put_payload(location.as_ref(), pending.freeze()).await,
+            Some(parts) => {
+                let finished = parts.finish().await;
+                finished.map(drop).map_err(|e| lake.failed("could not write", location.as_ref(), e))
+            }
+        }
+    }
+
+    /// Gives the object up.
+    ///
+    /// # Errors
+    /// `Store` where a bucket could not be told to drop the parts.
+    pub async fn abort(self) -> Result<()> {
+        let Self { lake, location, parts, .. } = self;
+        let Some(parts) = parts else { return Ok(()) };
+        parts.abort().await.map_err(|e| lake.failed("could not give up", location.as_ref(), e))
+    }
+
+    fn failed(&self, error: object_store::Error) -> crate::error::Error {
+        self.lake.failed("could not write", self.location.as_ref(), error)
+    }
+}
