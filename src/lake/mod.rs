@@ -1,9 +1,20 @@
 //! The lake on disk or in a bucket: names, bytes, typed Parquet, dead letters and the keys of a window.
 //!
 //! - [`store`]: one lake, local or S3, and the few operations that the protocol needs.
-//! - [`layout`]: every path in it, built and read back in one place.
 //! - [`upload`]: bytes that become one object when they are all there.
+//! - [`layout`]: every path in it, built and read back in one place.
+//! - [`data_file`]: a data file as the manifest names it.
+//! - [`parquet`]: record batches into one data file.
+//! - [`read_back`]: a data file back into record batches.
+//! - [`dedupe`]: which row of a primary key survives.
 
+pub mod data_file;
+pub mod dedupe;
 pub mod layout;
+pub mod parquet;
+pub mod read_back;
 pub mod store;
 pub mod upload;
+
+#[cfg(test)]
+mod tests;

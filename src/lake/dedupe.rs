@@ -1,0 +1,257 @@
+//! One row of a primary key survives in a window: where each key's row is, and which rows it superseded.
+//!
+//! Memory: 24 bytes a key (40 with `version_by`) before the table's load factor, and a bit a row of the files
+//! that hold superseded rows. Without a primary key nothing is kept and every row survives.
+
+use std::collections::BTreeMap;
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::{DataType, Schema};
+use hashbrown::HashTable;
+use hashbrown::hash_table::Entry as Slot;
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::lake::dedupe::values::{Key, Version};
+use crate::spec::table::Table;
+
+mod segment;
+mod values;
+
+/// Where a row is: its file's ordinal in the window, and its number in that file. Both count from 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct RowPlace {
+    /// The file's ordinal, as [`KeyIndex::add_file`] gave it.
+    pub file: u32,
+    /// The row's number in the file.
+    pub row: u32,
+}
+
+/// The surviving row of one key. `V` is the number of words of its version: 0 or 2.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Entry<const V: usize> {
+    key: Key,
+    version: [u64; V],
+    place: RowPlace,
+}
+
+const _: () = assert!(size_of::<Entry<0>>() == 24, "24 bytes a key are promised");
+const _: () = assert!(size_of::<Entry<2>>() == 40, "40 bytes a key with version_by are promised");
+
+/// The keys of a table with or without `version_by`.
+#[derive(Clone, Debug)]
+enum Keys {
+    None,
+    Plain(HashTable<Entry<0>>),
+    Versioned(HashTable<Entry<2>>),
+}
+
+/// Where each primary key's row is, and which rows of which files no longer count.
+#[derive(Clone, Debug)]
+pub struct KeyIndex {
+    key_columns: Vec<usize>,
+    version_column: Option<usize>,
+    keys: Keys,
+    /// The files' paths, by ordinal.
+    files: Vec<String>,
+    /// The files that the segments written so far know.
+    saved_files: usize,
+    superseded: BTreeMap<u32, RowSet>,
+    /// Rows superseded since the last segment.
+    fresh: Vec<RowPlace>,
+    duplicates: u64,
+}
+
+impl KeyIndex {
+    /// An empty index of the table's primary key.
+    pub fn new(table: &Table) -> Self {
+        let keys = match (table.primary_key.is_empty(), table.version_by) {
+            (true, _) => Keys::None,
+            (false, None) => Keys::Plain(HashTable::new()),
+            (false, Some(_)) => Keys::Versioned(HashTable::new()),
+        };
+        Self {
+            key_columns: table.primary_key.clone(),
+            version_column: table.version_by,
+            keys,
+            files: Vec::new(),
+            saved_files: 0,
+            superseded: BTreeMap::new(),
+            fresh: Vec::new(),
+            duplicates: 0,
+        }
+    }
+
+    /// Refuses a schema whose columns are not those of the table, or whose versions have no order.
+    ///
+    /// # Errors
+    /// `Config` for `version_by` a string, list or JSON; `Unexpected` for a missing column.
+    pub fn check(&self, schema: &Schema) -> Result<()> {
+        let kind = |index: usize| {
+            schema.fields().get(index).map(|field| field.data_type()).ok_or_else(|| {
+                Error::new(ErrorKind::Unexpected, "the schema lacks a column of the table")
+            })
+        };
+        for index in &self.key_columns {
+            kind(*index)?;
+        }
+        match self.version_column.map(kind).transpose()? {
+            Some(version) if !values::orders(version) => Err(unordered(version)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether rows are deduplicated at all.
+    pub fn is_keyed(&self) -> bool {
+        !matches!(self.keys, Keys::None)
+    }
+
+    /// The keys that it holds.
+    pub fn len(&self) -> usize {
+        match &self.keys {
+            Keys::None => 0,
+            Keys::Plain(keys) => keys.len(),
+            Keys::Versioned(keys) => keys.len(),
+        }
+    }
+
+    /// Whether it holds no key.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Rows that a later version of their key has superseded.
+    pub fn duplicates(&self) -> u64 {
+        self.duplicates
+    }
+
+    /// Makes a file known and gives its ordinal.
+    ///
+    /// # Errors
+    /// `Unexpected` past 2^32 files.
+    pub fn add_file(&mut self, path: &str) -> Result<u32> {
+        let ordinal = u32::try_from(self.files.len())
+            .map_err(|_| Error::new(ErrorKind::Unexpected, "a window has too many files"))?;
+        self.files.push(path.to_owned());
+        Ok(ordinal)
+    }
+
+    /// The rows of the file `path` that no longer count, if there are any.
+    pub fn superseded(&self, path: &str) -> Option<&RowSet> {
+        let ordinal = self.files.iter().position(|file| file == path)?;
+        self.superseded.get(&u32::try_from(ordinal).ok()?)
+    }
+
+    /// Records the rows of `batch`, in their order, each at its place.
+    ///
+    /// Of two rows of a key the one with the later version survives; with equal versions, or without
+    /// `version_by`, the one recorded last. A row whose key fields are all null has no key and survives.
+    ///
+    /// # Errors
+    /// `Config` for a key or version of a type that has neither.
+    pub fn record(&mut self, batch: &RecordBatch, places: &[RowPlace]) -> Result<()> {
+        if !self.is_keyed() {
+            return Ok(());
+        }
+        let keys = values::keys(batch, &self.key_columns)?;
+        let rows = keys.into_iter().zip(places);
+        let mut lost = Vec::new();
+        match (&mut self.keys, self.version_column) {
+            (Keys::Plain(table), _) => {
+                for (key, place) in rows {
+                    let Some(key) = key else { continue };
+                    lost.extend(place_row(table, Entry { key, version: [], place: *place }));
+                }
+            }
+            (Keys::Versioned(table), Some(column)) => {
+                let versions: Vec<Version> = values::versions(batch, column)?;
+                for ((key, place), version) in rows.zip(versions) {
+                    let Some(key) = key else { continue };
+                    lost.extend(place_row(table, Entry { key, version, place: *place }));
+                }
+            }
+            (Keys::None | Keys::Versioned(_), _) => {}
+        }
+        for place in lost {
+            self.supersede(place);
+            self.fresh.push(place);
+        }
+        Ok(())
+    }
+
+    fn supersede(&mut self, place: RowPlace) {
+        if self.superseded.entry(place.file).or_default().insert(place.row) {
+            self.duplicates += 1;
+        }
+    }
+}
+
+/// Puts a row in place of its key's last one, unless that is of a later version; gives back who lost.
+fn place_row<const V: usize>(table: &mut HashTable<Entry<V>>, row: Entry<V>) -> Option<RowPlace> {
+    match table.entry(hash_of(&row.key), |known| known.key == row.key, |known| hash_of(&known.key))
+    {
+        Slot::Vacant(slot) => {
+            slot.insert(row);
+            None
+        }
+        Slot::Occupied(mut slot) => {
+            let known = slot.get_mut();
+            if known.version > row.version {
+                return Some(row.place);
+            }
+            let lost = known.place;
+            *known = row;
+            Some(lost)
+        }
+    }
+}
+
+fn hash_of(key: &Key) -> u64 {
+    let [high, _] = *key;
+    high
+}
+
+fn unordered(kind: &DataType) -> Error {
+    Error::new(ErrorKind::Config, format!("version_by cannot be of type {kind}"))
+        .hint("versions are told apart by a number, a date or a timestamp")
+}
+
+/// A set of row numbers: a bit each, up to the greatest.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RowSet {
+    words: Vec<u64>,
+    count: u64,
+}
+
+impl RowSet {
+    /// Adds a row; whether it is new.
+    pub fn insert(&mut self, row: u32) -> bool {
+        let (word, bit) = (row as usize / 64, 1_u64 << (row % 64));
+        if self.words.len() <= word {
+            self.words.resize(word + 1, 0);
+        }
+        let Some(word) = self.words.get_mut(word) else { return false };
+        let new = *word & bit == 0;
+        *word |= bit;
+        self.count += u64::from(new);
+        new
+    }
+
+    /// Whether the row is in it.
+    pub fn contains(&self, row: u64) -> bool {
+        let word = usize::try_from(row / 64).ok().and_then(|word| self.words.get(word));
+        word.is_some_and(|word| word & (1 << (row % 64)) != 0)
+    }
+
+    /// The rows in it.
+    pub fn len(&self) -> u64 {
+        self.count
+    }
+
+    /// Whether no row is in it.
+    pub fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,36 @@
+//! What `object_store` does not do on local disk: folders, and the files that killed writes left.
+
+use std::io::ErrorKind as IoKind;
+use std::path::Path as FsPath;
+
+/// Runs file system calls where they block no other task.
+pub(super) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> std::io::Result<T> + Send + 'static,
+) -> std::io::Result<T> {
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|e| Err(std::io::Error::other(e)))
+}
+
+pub(super) fn sweep_dir(dir: &FsPath, name_prefix: &str) -> std::io::Result<usize> {
+    let entries = match std::fs::read_dir(dir) {
+        Err(e) if e.kind() == IoKind::NotFound => return Ok(0),
+        other => other?,
+    };
+    let mut swept = 0;
+    for entry in entries {
+        let entry = entry?;
+        let name = entry.file_name();
+        let left_over = name.to_str().is_some_and(|name| {
+            name.starts_with(name_prefix)
+                && name.rsplit_once('#').is_some_and(|(_, n)| {
+                    !n.is_empty() && n.bytes().all(|digit| digit.is_ascii_digit())
+                })
+        });
+        if left_over && entry.file_type()?.is_file() {
+            match std::fs::remove_file(entry.path()) {
+                Err(e) if e.kind() != IoKind::NotFound => return Err(e),
+                _ => swept += 1,
+            }
+        }
+    }
+    Ok(swept)
+}
