@@ -7,12 +7,17 @@
 //! - [`parquet`]: record batches into one data file.
 //! - [`read_back`]: a data file back into record batches.
 //! - [`dedupe`]: which row of a primary key survives.
+//! - [`partitions`]: rows to the data files of their days.
+//! - [`settle`]: superseded rows dropped, small files merged.
 
 pub mod data_file;
 pub mod dedupe;
+mod event;
 pub mod layout;
 pub mod parquet;
+pub mod partitions;
 pub mod read_back;
+pub mod settle;
 pub mod store;
 pub mod upload;
 
