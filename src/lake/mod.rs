@@ -9,8 +9,11 @@
 //! - [`dedupe`]: which row of a primary key survives.
 //! - [`partitions`]: rows to the data files of their days.
 //! - [`settle`]: superseded rows dropped, small files merged.
+//! - [`dead_letters`]: records that could not become rows.
+//! - [`verify`]: a data file against what its manifest says.
 
 pub mod data_file;
+pub mod dead_letters;
 pub mod dedupe;
 mod event;
 pub mod layout;
@@ -20,6 +23,7 @@ pub mod read_back;
 pub mod settle;
 pub mod store;
 pub mod upload;
+pub mod verify;
 
 #[cfg(test)]
 mod tests;

@@ -351,3 +351,6 @@ fn given_up(path: &str) -> Error {
     Error::new(ErrorKind::Unexpected, "a data file was given up while it was written")
         .with("path", path)
 }
+
+#[cfg(test)]
+mod tests;
