@@ -66,7 +66,8 @@ pub(super) fn table(
 
 /// A field that Parquet annotates as JSON.
 pub(super) fn json_column(name: &str) -> Column {
-    let metadata = [("ARROW:extension:name".to_owned(), "arrow.json".to_owned())];
+    let metadata = [("ARROW:extension:name", "arrow.json"), ("ARROW:extension:metadata", "")]
+        .map(|(key, value)| (key.to_owned(), value.to_owned()));
     Column::new(name, DataType::Utf8View, true).with_metadata(metadata)
 }
 
