@@ -20,6 +20,7 @@ import urllib.request
 HERE = pathlib.Path(__file__).resolve().parent
 REPO = HERE.parent.parent
 UTC = dt.timezone.utc
+NODE_MODULES = pathlib.Path(os.environ.get("NODE_MODULES", REPO / "target/outside/node_modules"))
 
 
 class Skip(Exception):
