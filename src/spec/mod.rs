@@ -1,8 +1,18 @@
 //! What is declared: the source file, the schema file, templates and secrets, loaded with line numbers and checked.
 
 pub mod auth;
+pub mod check;
+mod declared;
+pub mod diagnostic;
+mod document;
+mod fingerprint;
+mod masking;
 pub mod pagination;
 pub mod pointer;
+mod resolve;
+pub mod schema_json;
+mod shape;
 pub mod source;
 pub mod table;
 pub mod template;
+mod yaml;

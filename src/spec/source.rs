@@ -7,8 +7,10 @@ use std::time::Duration;
 
 use url::Url;
 
+use crate::error::{Error, ErrorKind, Result};
 use crate::page::Method;
 use crate::spec::auth::Auth;
+use crate::spec::diagnostic::nearest;
 use crate::spec::pagination::Pagination;
 use crate::spec::pointer::Pointer;
 use crate::spec::table::Table;
@@ -39,6 +41,24 @@ pub struct Source {
     pub streams: Vec<Arc<Stream>>,
 }
 
+impl Source {
+    /// The stream called `name`.
+    ///
+    /// # Errors
+    /// `Usage` that names the nearest stream.
+    pub fn stream(&self, name: &str) -> Result<&Arc<Stream>> {
+        if let Some(stream) = self.streams.iter().find(|stream| stream.name == name) {
+            return Ok(stream);
+        }
+        let names: Vec<&str> = self.streams.iter().map(|stream| stream.name.as_str()).collect();
+        let meant = nearest(name, names.iter().copied());
+        let meant = meant.map(|meant| format!(", did you mean `{meant}`?")).unwrap_or_default();
+        let message = format!("the source `{}` has no stream `{name}`{meant}", self.name);
+        Err(Error::new(ErrorKind::Usage, message)
+            .hint(format!("its streams are: {}", names.join(", "))))
+    }
+}
+
 /// Connection settings.
 #[derive(Clone, Debug)]
 pub struct Http {
@@ -48,7 +68,7 @@ pub struct Http {
     pub connect_timeout: Duration,
     /// PEM certificates to trust beside the system's.
     pub ca_bundle: Option<PathBuf>,
-    /// An HTTP(S) or SOCKS proxy.
+    /// An HTTP(S) proxy.
     pub proxy: Option<Url>,
     /// The largest inflated body. Default 64 MiB.
     pub max_page_bytes: u64,

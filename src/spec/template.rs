@@ -11,14 +11,18 @@ use minijinja::{Environment, ErrorKind as JinjaKind, UndefinedBehavior};
 use serde::Serialize;
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::spec::diagnostic::nearest;
 use crate::window::{Window, show};
 
 /// The names that a template may use.
 pub const NAMES: [&str; 9] =
     ["window", "page", "cursor", "timestamp", "method", "path", "query", "body", "signature"];
 
-/// The keys of `window`.
-pub const WINDOW_KEYS: [&str; 3] = ["start", "end", "date"];
+/// The keys of `window`, with their path.
+const WINDOW_NAMES: [&str; 3] = ["window.start", "window.end", "window.date"];
+
+/// The filters that lakeward adds to minijinja's.
+const FILTERS: [&str; 5] = ["unix", "unix_ms", "iso8601", "date", "strftime"];
 
 static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(|| {
     let mut environment = Environment::new();
@@ -130,25 +134,80 @@ impl Scope {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Template(String);
 
+/// Why a text is no template.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Wrong {
+    /// A sentence without a full stop.
+    pub(crate) message: String,
+    /// The name that it is about.
+    pub(crate) name: Option<String>,
+    /// The nearest name that exists.
+    pub(crate) nearest: Option<&'static str>,
+}
+
+impl Wrong {
+    fn about(message: String, name: &str, names: &[&'static str]) -> Self {
+        let nearest = nearest(name, names.iter().copied());
+        let nearest = names.iter().copied().find(|known| nearest == Some(known));
+        Self { message, name: Some(name.to_owned()), nearest }
+    }
+
+    fn of(error: &minijinja::Error, text: &str) -> Self {
+        let message = reason(error);
+        if error.kind() == JinjaKind::UnknownFilter {
+            let words = message.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+            let filter = words.filter(|word| !["filter", "is", "unknown", ""].contains(word)).next();
+            let filter = filter.filter(|name| text.contains(name)).unwrap_or_default();
+            return Self::about(format!("undefined filter `{filter}`"), filter, &FILTERS);
+        }
+        Self { message, name: None, nearest: None }
+    }
+}
+
+impl std::fmt::Display for Wrong {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.message)?;
+        self.nearest.map_or(Ok(()), |name| write!(f, ", did you mean `{name}`?"))
+    }
+}
+
 impl Template {
     /// Checks `text`.
     ///
     /// # Errors
     /// What is wrong with it, as a sentence without a full stop.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let template = ENVIRONMENT.template_from_str(text).map_err(|error| reason(&error))?;
-        for name in template.undeclared_variables(true) {
+        Self::check(text).map_err(|wrong| wrong.to_string())
+    }
+
+    /// Checks `text`.
+    ///
+    /// # Errors
+    /// What is wrong with it, and what was meant.
+    pub(crate) fn check(text: &str) -> Result<Self, Wrong> {
+        let template =
+            ENVIRONMENT.template_from_str(text).map_err(|error| Wrong::of(&error, text))?;
+        let mut names: Vec<String> = template.undeclared_variables(true).into_iter().collect();
+        names.sort();
+        for name in names {
             let (root, key) = name.split_once('.').unwrap_or((&name, ""));
             if !NAMES.contains(&root) {
-                return Err(format!("undefined name `{root}`"));
+                return Err(Wrong::about(format!("undefined name `{root}`"), root, &NAMES));
             }
-            if root == "window" && !key.is_empty() && !WINDOW_KEYS.contains(&key) {
-                return Err(format!("undefined name `window.{key}`"));
+            if root == "window" && !key.is_empty() && !WINDOW_NAMES.contains(&name.as_str()) {
+                return Err(Wrong::about(format!("undefined name `{name}`"), &name, &WINDOW_NAMES));
             }
         }
         let template = Self(text.to_owned());
-        template.render(&Scope::sample()).map_err(|error| error.message().to_owned())?;
+        ENVIRONMENT
+            .render_str(text, Serde(&Scope::sample()))
+            .map_err(|error| Wrong::of(&error, text))?;
         Ok(template)
+    }
+
+    /// Whether it has no expression: every request gets the same text.
+    pub(crate) fn is_literal(&self) -> bool {
+        !self.0.contains("{{") && !self.0.contains("{%")
     }
 
     /// The template's text, as declared.
@@ -212,6 +271,18 @@ pub enum TemplateValue {
 }
 
 impl TemplateValue {
+    /// The value as declared, templates as their text.
+    pub fn source(&self) -> serde_json::Value {
+        match self {
+            Self::Text(template) => template.source().into(),
+            Self::Plain(value) => value.clone(),
+            Self::List(items) => items.iter().map(Self::source).collect(),
+            Self::Map(entries) => serde_json::Value::Object(
+                entries.iter().map(|(key, value)| (key.clone(), value.source())).collect(),
+            ),
+        }
+    }
+
     /// The value for `scope`.
     ///
     /// # Errors
@@ -257,10 +328,13 @@ mod tests {
     fn undefined_names_are_errors() {
         assert_eq!(
             Template::parse("{{ windw.start }}").expect_err("error"),
-            "undefined name `windw`"
+            "undefined name `windw`, did you mean `window`?"
         );
         assert!(Template::parse("{{ window.begin }}").expect_err("error").contains("window.begin"));
-        assert!(Template::parse("{{ window.start | unixx }}").is_err());
+        assert_eq!(
+            Template::parse("{{ window.start | unixx }}").expect_err("error"),
+            "undefined filter `unixx`, did you mean `unix`?"
+        );
         assert!(Template::parse("{{ window.start").is_err());
         let cursor = Template::parse("/x/{{ cursor }}").expect("template");
         assert!(cursor.render(&scope()).is_err(), "a name without a value here is an error");

@@ -1,0 +1,247 @@
+//! The source file as it is written (DESIGN §3).
+
+use std::borrow::Cow;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::spec::declared::ordered::Ordered;
+use crate::spec::declared::pagination::Pagination;
+
+/// A source file of lakeward: one API, how to reach it, and the streams of records it offers.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(title = "lakeward source file")]
+pub(crate) struct SourceFile {
+    /// The version of this file's format, which is 1.
+    #[schemars(required, extend("const" = 1))]
+    pub(crate) version: Option<u64>,
+    /// The API's name: part of every window's name, made of letters, digits, `_` and `-`.
+    #[schemars(required, regex(pattern = "^[A-Za-z0-9_-]+$"))]
+    pub(crate) source: Option<String>,
+    /// The http or https URL that every stream's path is appended to.
+    #[schemars(required, regex(pattern = "^https?://"))]
+    pub(crate) base_url: Option<String>,
+    /// How requests are authenticated. Default none.
+    pub(crate) auth: Option<Auth>,
+    /// Headers of every request; values may hold templates such as `{{ window.date }}`.
+    pub(crate) headers: Option<Ordered<String>>,
+    /// Connection settings.
+    pub(crate) http: Option<Http>,
+    /// The most that is asked of the API by all streams and windows together. No limit unless declared.
+    pub(crate) rate_limit: Option<RateLimit>,
+    /// How often and how long a failed request is tried again.
+    pub(crate) retry: Option<Retry>,
+    /// The longest time between two checkpoints, such as `30s`. Default 30s.
+    #[schemars(extend("examples" = ["30s"]))]
+    pub(crate) checkpoint_every: Option<String>,
+    /// The streams by name; a name is made of letters, digits, `_` and `-`.
+    #[schemars(required)]
+    pub(crate) streams: Option<Ordered<Stream>>,
+}
+
+/// How requests are authenticated.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
+pub(crate) enum Auth {
+    /// No credentials.
+    None {},
+    /// A key in a header or in the query.
+    ApiKey {
+        /// The name of the header that carries the key; this or `query`.
+        header: Option<String>,
+        /// The name of the query parameter that carries the key; this or `header`.
+        query: Option<String>,
+        /// Where the key is found.
+        #[schemars(required)]
+        value: Option<Secret>,
+    },
+    /// `Authorization: Bearer`, RFC 6750.
+    Bearer {
+        /// Where the token is found.
+        #[schemars(required)]
+        token: Option<Secret>,
+    },
+    /// `Authorization: Basic`, RFC 7617.
+    Basic {
+        /// Where the user name is found.
+        #[schemars(required)]
+        username: Option<Secret>,
+        /// Where the password is found; it may be empty.
+        #[schemars(required)]
+        password: Option<Secret>,
+    },
+}
+
+/// Where a secret is found; never the secret itself.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(extend("x-secret" = true))]
+pub(crate) enum Secret {
+    /// The environment variable that holds it.
+    Env(String),
+    /// The file that holds it, relative to this file; a trailing newline is trimmed.
+    File(String),
+}
+
+/// Connection settings.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Http {
+    /// The longest that one request may take, its body included. Default 30s.
+    #[schemars(extend("examples" = ["30s"]))]
+    pub(crate) timeout: Option<String>,
+    /// The longest that connecting may take. Default 10s.
+    #[schemars(extend("examples" = ["10s"]))]
+    pub(crate) connect_timeout: Option<String>,
+    /// A PEM file of certificates to trust beside the system's, relative to this file.
+    pub(crate) ca_bundle: Option<String>,
+    /// The URL of an http or https proxy, without credentials.
+    pub(crate) proxy: Option<String>,
+    /// The largest page after decompression, such as `64MiB`. Default 64MiB.
+    pub(crate) max_page_bytes: Option<Size>,
+    /// Other hosts that a redirect or a next URL may lead to; credentials are never sent there.
+    pub(crate) allow_hosts: Option<Vec<String>>,
+    /// The User-Agent header. Default `lakeward/<version>`.
+    pub(crate) user_agent: Option<String>,
+}
+
+/// The most that is asked of the API.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RateLimit {
+    /// Requests a second; may have a fraction.
+    pub(crate) per_second: Option<f64>,
+    /// Requests a minute; may have a fraction.
+    pub(crate) per_minute: Option<f64>,
+    /// The share of a quota that is left to others, from 0 to below 1. Default 0.1.
+    pub(crate) reserve: Option<f64>,
+    /// The part of the limits that belongs to this run, `1/N`, where N runs share them. Default 1/1.
+    #[schemars(regex(pattern = "^1/[1-9][0-9]*$"), extend("examples" = ["1/2"]))]
+    pub(crate) share: Option<String>,
+    /// The longest wait for a quota; beyond it the run saves a checkpoint and ends. Default 15m.
+    #[schemars(extend("examples" = ["60s"]))]
+    pub(crate) max_wait: Option<String>,
+}
+
+/// How often and how long a failed request is tried again.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Retry {
+    /// Tries in all, the first included. Default 5.
+    #[schemars(range(min = 1, max = 1000))]
+    pub(crate) max_attempts: Option<u32>,
+    /// The longest wait between two tries. Default 60s.
+    #[schemars(extend("examples" = ["60s"]))]
+    pub(crate) max_wait: Option<String>,
+}
+
+/// One stream of records: a path, how it pages, and the table it lands in.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Stream {
+    /// The schema file of the table, relative to this file.
+    #[schemars(required)]
+    pub(crate) schema: Option<String>,
+    /// What is appended to the base URL; may hold templates.
+    #[schemars(required)]
+    pub(crate) path: Option<String>,
+    /// The method of every request. Default GET.
+    pub(crate) method: Option<Method>,
+    /// Query parameters; text may hold templates such as `{{ window.start | unix }}`, a list repeats its key.
+    pub(crate) params: Option<Ordered<Param>>,
+    /// A JSON body, for POST; every text in it may hold templates.
+    pub(crate) body: Option<Value>,
+    /// The JSON Pointer (RFC 6901) of the records in a page; empty where the body is the list of records.
+    #[schemars(required)]
+    pub(crate) records: Option<String>,
+    /// Where the API says how many records there are: a JSON Pointer or a header.
+    pub(crate) total: Option<Total>,
+    /// What follows when that number and the rows disagree. Default fail.
+    pub(crate) on_count_mismatch: Option<OnCountMismatch>,
+    /// The field by which rows outside the window are dropped and counted, for an API whose end is inclusive.
+    pub(crate) clip: Option<String>,
+    /// Statuses that mean something else than usual, such as `404: empty`.
+    pub(crate) on_status: Option<Ordered<OnStatus>>,
+    /// The JSON Pointer of what only a body that reports an error has.
+    pub(crate) error: Option<String>,
+    /// How the next page is asked for. Default none: one page.
+    pub(crate) pagination: Option<Pagination>,
+}
+
+/// The method of a request.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "UPPERCASE")]
+pub(crate) enum Method {
+    /// A request without a body.
+    Get,
+    /// A request with a JSON body.
+    Post,
+}
+
+/// What follows when the API's total and the rows disagree.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum OnCountMismatch {
+    /// The window fails with exit 8.
+    Fail,
+    /// A warning in the log and in the report.
+    Warn,
+}
+
+/// What a status means instead.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum OnStatus {
+    /// A page without records.
+    Empty,
+}
+
+/// Where the API says how many records there are.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub(crate) enum Total {
+    /// A JSON Pointer into the body.
+    Body(String),
+    /// A response header.
+    Header(FromHeader),
+}
+
+/// A response header.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct FromHeader {
+    /// The header's name.
+    #[schemars(required)]
+    pub(crate) header: Option<String>,
+}
+
+/// A number of bytes: a whole number, or text with a unit.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub(crate) enum Size {
+    /// Bytes.
+    Bytes(u64),
+    /// A number and a unit, such as `64MiB`.
+    Text(String),
+}
+
+/// The value of a query parameter: text with templates, a number, true or false, or a list of those.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct Param(pub(crate) Value);
+
+impl JsonSchema for Param {
+    fn schema_name() -> Cow<'static, str> {
+        "Param".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "Text with templates, a number, true or false, or a list of those, which repeats the key.",
+            "type": ["string", "number", "boolean", "array"],
+            "items": { "type": ["string", "number", "boolean"] }
+        })
+    }
+}

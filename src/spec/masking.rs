@@ -1,0 +1,173 @@
+//! Which bytes of a file may be a secret, so that no message shows them.
+//!
+//! Wider than the declaration: a secret under a misspelt key, or in a file that is no YAML, is still a secret.
+
+use std::ops::Range;
+
+use crate::spec::yaml::{Kind, Node};
+
+/// Keys whose values are taken for secrets wherever they stand.
+const SECRET_KEYS: [&str; 20] = [
+    "token",
+    "value",
+    "password",
+    "passwd",
+    "username",
+    "secret",
+    "client_secret",
+    "client_id",
+    "refresh_token",
+    "access_token",
+    "private_key",
+    "key",
+    "api_key",
+    "apikey",
+    "x-api-key",
+    "authorization",
+    "proxy-authorization",
+    "cookie",
+    "x-auth-token",
+    "signature",
+];
+
+/// Keys of `auth` whose values are no secrets.
+const PLAIN_KEYS: [&str; 5] = ["type", "header", "query", "env", "file"];
+
+/// Whether a value of this key is taken for a secret.
+pub(crate) fn is_secret_key(key: &str) -> bool {
+    SECRET_KEYS.contains(&key.to_ascii_lowercase().as_str())
+}
+
+/// Whether `name` can name an environment variable (POSIX.1-2017, section 8.1), lower case too.
+pub(crate) fn is_env_name(name: &str) -> bool {
+    let mut bytes = name.bytes();
+    bytes.next().is_some_and(|b| b.is_ascii_alphabetic() || b == b'_')
+        && bytes.all(|b| b.is_ascii_alphanumeric() || b == b'_')
+        && name.len() <= 128
+}
+
+/// The bytes of `root` that may be a secret.
+pub(crate) fn secrets(root: &Node) -> Vec<Range<usize>> {
+    let mut masked = Vec::new();
+    for entry in root.entries() {
+        let is_auth = strsim::damerau_levenshtein(&entry.key.to_lowercase(), "auth") <= 1;
+        walk(&entry.value, &entry.key, is_auth, &mut masked);
+    }
+    masked
+}
+
+fn walk(node: &Node, key: &str, in_auth: bool, masked: &mut Vec<Range<usize>>) {
+    let secret = is_secret_key(key) || in_auth && !PLAIN_KEYS.contains(&key) && key != "auth";
+    match &node.kind {
+        Kind::Map(entries) => {
+            for entry in entries {
+                let reference = entry.key == "env" || entry.key == "file";
+                if secret && !reference {
+                    masked.push(entry.span.clone());
+                    masked.push(entry.value.span.clone());
+                }
+                walk(&entry.value, &entry.key, in_auth || secret, masked);
+            }
+        }
+        Kind::List(items) => items.iter().for_each(|item| walk(item, key, in_auth, masked)),
+        Kind::Null => {}
+        Kind::Text(text) => {
+            let bad_name = key == "env" && !is_env_name(text);
+            let expression = text.contains("{{") || text.starts_with('/');
+            let hidden = secret && (in_auth || !expression) || in_auth && key == "auth" || bad_name;
+            if hidden || has_userinfo(text) {
+                masked.push(node.span.clone());
+            }
+        }
+        Kind::Bool(_) | Kind::Number(_) => {
+            if secret || in_auth {
+                masked.push(node.span.clone());
+            }
+        }
+    }
+}
+
+/// Whether `text` looks like a URL with credentials.
+fn has_userinfo(text: &str) -> bool {
+    text.split_once("://")
+        .is_some_and(|(_, rest)| rest.split(['/', '?', '#']).next().unwrap_or_default().contains('@'))
+}
+
+/// The bytes of `text`, which is no YAML, that may be a secret: told by keys and by the `auth:` block.
+pub(crate) fn secrets_of_lines(text: &str) -> Vec<Range<usize>> {
+    let mut masked = Vec::new();
+    let mut start = 0;
+    let mut in_auth = false;
+    let mut open_key = false;
+    for line in text.split_inclusive('\n') {
+        let content = line.trim_end();
+        let indented = content.starts_with([' ', '\t']);
+        if !indented && !content.is_empty() && !content.starts_with('#') {
+            in_auth = content.trim_start_matches(['"', '\'']).starts_with("auth");
+        }
+        if in_auth || open_key || has_userinfo(content) {
+            let value = content.find(':').filter(|_| !open_key).map_or(0, |at| at + 1);
+            masked.push(start + value..start + content.len());
+        } else if let Some(at) = secret_value(content) {
+            masked.push(start + at..start + content.len());
+        }
+        let key = content.trim().trim_end_matches(':').trim_start_matches("- ");
+        open_key = content.ends_with(':') && is_secret_key(key.trim_matches(['"', '\'']))
+            || open_key && indented;
+        start += line.len();
+    }
+    masked
+}
+
+/// Where the value of the first secret key of `line` starts.
+fn secret_value(line: &str) -> Option<usize> {
+    line.match_indices(':').find_map(|(at, _)| {
+        let before = line.get(..at)?.trim_end_matches(['"', '\'', ' ']);
+        let word = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+        let key = before.rsplit(|c| !word(c)).next()?;
+        is_secret_key(key).then_some(at + 1)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spec::yaml::parse;
+
+    fn shown(text: &str) -> String {
+        let masked = match parse(text) {
+            (Some(root), _) => secrets(&root),
+            (None, _) => secrets_of_lines(text),
+        };
+        let hidden = |at: usize| masked.iter().any(|range| range.contains(&at));
+        text.char_indices().map(|(at, c)| if hidden(at) { '*' } else { c }).collect()
+    }
+
+    #[test]
+    fn literals_are_masked_wherever_they_stand() {
+        for text in [
+            "auth: { type: bearer, token: sk_live }",
+            "auth: sk_live",
+            "atuh: { type: bearer, tokn: 5, token: sk_live }",
+            "auth: { type: bearer, tokn: sk_live }",
+            "auth:\n  type: api_key\n  value:\n    - sk_live\n",
+            "auth: { type: bearer, token: { sk_live } }",
+            "auth: { type: bearer, token: { env: 'sk_live 1' } }",
+            "auth: { type: bearer, token: { value: { deep: sk_live } } }",
+            "headers: { Authorization: sk_live }",
+            "base_url: https://sk_live@example.com",
+            "http: { proxy: 'http://u:sk_live@proxy' }",
+            "auth: { type: bearer, token: sk_live",
+            "auth:\n  type: bearer\n  token: \"sk_live\n",
+            "x: [\nheaders:\n  authorization:\n    sk_live\n",
+        ] {
+            assert!(!shown(text).contains("sk_live"), "{}", shown(text));
+        }
+    }
+
+    #[test]
+    fn the_rest_is_shown() {
+        let text = "source: a\nauth: { type: bearer, token: { env: TOKEN } }\nparams: { key: \"{{ cursor }}\" }";
+        assert_eq!(shown(text), text);
+    }
+}

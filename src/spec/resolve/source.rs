@@ -1,0 +1,395 @@
+//! The source file, and the schema files that it refers to.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use url::Url;
+
+use crate::spec::auth::{Auth, KeyPlace, SecretRef};
+use crate::spec::declared::source as declared;
+use crate::spec::diagnostic::Diagnostic;
+use crate::spec::document::{Document, Place};
+use crate::spec::masking::is_env_name;
+use crate::spec::resolve::stream::stream;
+use crate::spec::resolve::table::{read, table};
+use crate::spec::resolve::values::{
+    duration, header_name, is_header_value, name, param_name, path, size, template, timeout,
+};
+use crate::spec::source::{Http, RateLimit, Retry, Source, Stream};
+use crate::spec::table::Table;
+use crate::spec::template::Template;
+use crate::spec::{schema_json, shape};
+
+/// Headers that the connection sets itself.
+const OWN_HEADERS: [&str; 8] = [
+    "host",
+    "content-length",
+    "transfer-encoding",
+    "connection",
+    "te",
+    "upgrade",
+    "accept-encoding",
+    "x-request-id",
+];
+
+/// Headers that never are anything but a credential.
+const SECRET_HEADERS: [&str; 6] =
+    ["authorization", "proxy-authorization", "cookie", "x-api-key", "api-key", "x-auth-token"];
+
+/// Checks `document` as a source file: the source, unless something is wrong with it or a schema file of it.
+/// What is wrong with the schema files goes to `others`.
+pub(crate) fn source(document: &mut Document, others: &mut Vec<Diagnostic>) -> Option<Source> {
+    let value = shape::check(document, &schema_json::source_schema())?;
+    let written = read::<declared::SourceFile>(document, value)?;
+    let resolved = resolve(document, &written, others);
+    if resolved.is_none() && document.is_clean() && others.is_empty() {
+        document.error(&Place::root(), "the file is wrong in a way that has no message yet");
+    }
+    resolved.filter(|_| document.is_clean() && others.is_empty())
+}
+
+fn resolve(
+    document: &mut Document,
+    written: &declared::SourceFile,
+    others: &mut Vec<Diagnostic>,
+) -> Option<Source> {
+    let root = Place::root();
+    let source_name = written.source.as_deref();
+    let source_name = source_name.and_then(|text| name(document, &root.key("source"), text));
+    let base_url = written.base_url.as_deref();
+    let base_url = base_url.and_then(|text| base_url_of(document, &root.key("base_url"), text));
+    let auth = written.auth.as_ref();
+    let auth = auth.map_or(Some(Auth::None), |auth| auth_of(document, &root.key("auth"), auth));
+    let headers = headers(document, &root.key("headers"), written);
+    let http = http(document, &root.key("http"), written.http.as_ref());
+    let rate_limit = rate_limit(document, &root.key("rate_limit"), written.rate_limit.as_ref());
+    let retry = retry(document, &root.key("retry"), written.retry.as_ref());
+    let every = written.checkpoint_every.as_deref();
+    let every = duration(document, &root.key("checkpoint_every"), every, Duration::from_secs(30));
+    let streams = streams(document, &root.key("streams"), written, others);
+    Some(Source {
+        file: document.file().to_owned(),
+        name: source_name?,
+        base_url: base_url?,
+        auth: auth?,
+        headers: headers?,
+        http: http?,
+        rate_limit: rate_limit?,
+        retry: retry?,
+        checkpoint_every: every?,
+        streams: streams?,
+    })
+}
+
+fn base_url_of(document: &mut Document, place: &Place, text: &str) -> Option<Url> {
+    let url = match Url::parse(text) {
+        Ok(url) => url,
+        Err(error) => {
+            document
+                .error(place, format!("`base_url` is no URL: {error}"))
+                .hint("write it with its scheme: https://api.example.com/v1");
+            return None;
+        }
+    };
+    let wrong = if !matches!(url.scheme(), "http" | "https") {
+        format!("`base_url` must be http or https, not {}", url.scheme())
+    } else if !url.username().is_empty() || url.password().is_some() {
+        "`base_url` has credentials in it: declare them under `auth`".to_owned()
+    } else if url.query().is_some() {
+        "`base_url` has a query: declare it under `params`".to_owned()
+    } else if url.fragment().is_some() {
+        "`base_url` has a fragment, which is never sent".to_owned()
+    } else {
+        return Some(url);
+    };
+    document.error(place, wrong);
+    None
+}
+
+fn auth_of(document: &mut Document, place: &Place, written: &declared::Auth) -> Option<Auth> {
+    match written {
+        declared::Auth::None {} => Some(Auth::None),
+        declared::Auth::Bearer { token } => {
+            let token = secret(document, &place.key("token"), token.as_ref());
+            Some(Auth::Bearer { token: token? })
+        }
+        declared::Auth::Basic { username, password } => {
+            let username = secret(document, &place.key("username"), username.as_ref());
+            let password = secret(document, &place.key("password"), password.as_ref());
+            Some(Auth::Basic { username: username?, password: password? })
+        }
+        declared::Auth::ApiKey { header, query, value } => {
+            let value = secret(document, &place.key("value"), value.as_ref());
+            let key = match (header, query) {
+                (Some(header), None) => {
+                    header_name(document, &place.key("header"), header).map(KeyPlace::Header)
+                }
+                (None, Some(query)) => {
+                    param_name(document, &place.key("query"), Some(query), "").map(KeyPlace::Query)
+                }
+                (Some(_), Some(_)) => {
+                    document.key_error(place, "query", "the key goes to `header` or to `query`, not to both");
+                    None
+                }
+                (None, None) => {
+                    document
+                        .error(place, "where does the key go? `header` or `query` is missing")
+                        .hint("add header: X-API-Key, or query: api_key");
+                    None
+                }
+            };
+            Some(Auth::ApiKey { place: key?, value: value? })
+        }
+    }
+}
+
+fn secret(
+    document: &mut Document,
+    place: &Place,
+    written: Option<&declared::Secret>,
+) -> Option<SecretRef> {
+    match written? {
+        declared::Secret::Env(name) if is_env_name(name) => Some(SecretRef::Env(name.clone())),
+        declared::Secret::Env(_) => {
+            // What stands here may be the secret itself.
+            document
+                .error(&place.key("env"), "this is no name of an environment variable")
+                .hint("write the name of the variable that holds the secret, not the secret");
+            None
+        }
+        declared::Secret::File(text) => path(document, &place.key("file"), text).map(SecretRef::File),
+    }
+}
+
+fn headers(
+    document: &mut Document,
+    place: &Place,
+    written: &declared::SourceFile,
+) -> Option<Vec<(String, Template)>> {
+    let mut headers: Vec<(String, Template)> = Vec::new();
+    let mut whole = true;
+    for (key, text) in written.headers.iter().flat_map(|headers| &headers.0) {
+        let at = place.key(key);
+        let seen = headers.iter().any(|(other, _)| other.eq_ignore_ascii_case(key));
+        if header(document, place, key, text, seen) {
+            match template(document, &at, text) {
+                Some(text) => headers.push((key.clone(), text)),
+                None => whole = false,
+            }
+        } else {
+            whole = false;
+        }
+    }
+    whole.then_some(headers)
+}
+
+/// Whether the header `key` may be declared with this text.
+fn header(document: &mut Document, place: &Place, key: &str, text: &str, seen: bool) -> bool {
+    let lower = key.to_ascii_lowercase();
+    if !crate::spec::resolve::values::is_token(key) {
+        document
+            .key_error(place, key, format!("`{key}` is no header name"))
+            .hint("use letters, digits and `-`");
+    } else if seen {
+        document.key_error(place, key, format!("the header `{key}` stands here twice"));
+    } else if OWN_HEADERS.contains(&lower.as_str()) {
+        document.key_error(place, key, format!("the header `{key}` is set by lakeward"));
+    } else if lower == "user-agent" {
+        document.key_error(place, key, "the user agent is declared as `http.user_agent`");
+    } else if SECRET_HEADERS.contains(&lower.as_str()) && !text.contains("{{") {
+        document
+            .error(&place.key(key), format!("the secret `{key}` is written into the file"))
+            .hint("declare it under `auth`, where it is named as { env: NAME } or { file: PATH }");
+    } else if !is_header_value(text) {
+        document
+            .error(&place.key(key), format!("the header `{key}` has a line break or a character outside of ASCII in it"));
+    } else {
+        return true;
+    }
+    false
+}
+
+fn http(document: &mut Document, place: &Place, written: Option<&declared::Http>) -> Option<Http> {
+    let written = written.cloned().unwrap_or_default();
+    let seconds = Duration::from_secs;
+    let total = timeout(document, &place.key("timeout"), written.timeout.as_deref(), seconds(30));
+    let at = place.key("connect_timeout");
+    let connect = timeout(document, &at, written.connect_timeout.as_deref(), seconds(10));
+    let at = place.key("ca_bundle");
+    let ca = written.ca_bundle.as_deref().map_or(Some(None), |text| readable(document, &at, text).map(Some));
+    let at = place.key("proxy");
+    let proxy = written.proxy.as_deref().map_or(Some(None), |text| proxy_of(document, &at, text).map(Some));
+    let at = place.key("max_page_bytes");
+    let most = size(document, &at, written.max_page_bytes.as_ref(), 64 << 20);
+    let hosts: Vec<_> = written
+        .allow_hosts
+        .iter()
+        .flatten()
+        .enumerate()
+        .map(|(index, text)| host(document, &place.key("allow_hosts").item(index), text))
+        .collect();
+    let agent = written.user_agent.unwrap_or_else(|| concat!("lakeward/", env!("CARGO_PKG_VERSION")).to_owned());
+    if agent.is_empty() || !is_header_value(&agent) {
+        document.error(&place.key("user_agent"), "no value for a header: it is empty, or not ASCII in one line");
+    }
+    Some(Http {
+        timeout: total?,
+        connect_timeout: connect?,
+        ca_bundle: ca?,
+        proxy: proxy?,
+        max_page_bytes: most?,
+        allow_hosts: hosts.into_iter().collect::<Option<_>>()?,
+        user_agent: agent,
+    })
+}
+
+/// A file that is there.
+fn readable(document: &mut Document, place: &Place, text: &str) -> Option<PathBuf> {
+    let path = path(document, place, text)?;
+    if let Err(error) = std::fs::File::open(&path) {
+        document.error(place, format!("could not read {}: {error}", path.display()));
+        return None;
+    }
+    Some(path)
+}
+
+fn proxy_of(document: &mut Document, place: &Place, text: &str) -> Option<Url> {
+    let url = Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
+    let Some(url) = url else {
+        document
+            .error(place, "`proxy` is no http or https URL")
+            .hint("write it with its scheme: http://proxy.example.com:3128");
+        return None;
+    };
+    if !url.username().is_empty() || url.password().is_some() {
+        document.error(place, "`proxy` has credentials in it, which a source file must not hold");
+        return None;
+    }
+    Some(url)
+}
+
+/// A host, or a host with a port.
+fn host(document: &mut Document, place: &Place, text: &str) -> Option<String> {
+    let url = Url::parse(&format!("https://{text}/")).ok();
+    let fits = url.is_some_and(|url| url.path() == "/" && url.username().is_empty() && url.query().is_none());
+    if !fits || text.contains(['/', '*', '@', ' ']) {
+        document
+            .error(place, format!("`{text}` is no host"))
+            .hint("write the bare host, such as files.example.com");
+        return None;
+    }
+    Some(text.to_ascii_lowercase())
+}
+
+fn rate_limit(
+    document: &mut Document,
+    place: &Place,
+    written: Option<&declared::RateLimit>,
+) -> Option<RateLimit> {
+    let written = written.cloned().unwrap_or_default();
+    let before = document.found();
+    for (key, rate) in [("per_second", written.per_second), ("per_minute", written.per_minute)] {
+        if rate.is_some_and(|rate| !(rate > 0.0 && rate <= 1e6)) {
+            document.error(&place.key(key), format!("`{key}` must be over 0 and at most 1,000,000"));
+        }
+    }
+    let reserve = written.reserve.unwrap_or(0.1);
+    if !(0.0..1.0).contains(&reserve) {
+        document.error(&place.key("reserve"), "`reserve` must be at least 0 and below 1");
+    }
+    let share = written.share.as_deref().unwrap_or("1/1");
+    let parts = share.strip_prefix("1/").and_then(|parts| parts.parse::<u32>().ok());
+    let parts = parts.filter(|parts| (1..=10_000).contains(parts));
+    if parts.is_none() {
+        document
+            .error(&place.key("share"), format!("`{share}` is no share"))
+            .hint("write 1/N, where N runs share the limits: 1/2");
+    }
+    let at = place.key("max_wait");
+    let max_wait = duration(document, &at, written.max_wait.as_deref(), Duration::from_secs(900));
+    (document.found() == before).then_some(RateLimit {
+        per_second: written.per_second,
+        per_minute: written.per_minute,
+        reserve,
+        share: (1, parts?),
+        max_wait: max_wait?,
+    })
+}
+
+fn retry(document: &mut Document, place: &Place, written: Option<&declared::Retry>) -> Option<Retry> {
+    let written = written.cloned().unwrap_or_default();
+    let at = place.key("max_wait");
+    let max_wait = duration(document, &at, written.max_wait.as_deref(), Duration::from_secs(60));
+    Some(Retry { max_attempts: written.max_attempts.unwrap_or(5), max_wait: max_wait? })
+}
+
+fn streams(
+    document: &mut Document,
+    place: &Place,
+    written: &declared::SourceFile,
+    others: &mut Vec<Diagnostic>,
+) -> Option<Vec<Arc<Stream>>> {
+    let all = written.streams.as_ref()?;
+    if all.0.is_empty() {
+        document.error(place, "there are no streams");
+    }
+    let mut tables = HashMap::new();
+    let mut streams = Vec::new();
+    for (key, one) in &all.0 {
+        let at = place.key(key).key("schema");
+        let schema = one.schema.as_deref();
+        let table = schema.and_then(|text| load_table(document, &at, text, &mut tables, others));
+        streams.push(stream(document, place, key, one, table).map(Arc::new));
+    }
+    streams.into_iter().collect()
+}
+
+/// Loads the schema file of a stream; each file once.
+fn load_table(
+    document: &mut Document,
+    place: &Place,
+    text: &str,
+    tables: &mut HashMap<PathBuf, Option<Arc<Table>>>,
+    others: &mut Vec<Diagnostic>,
+) -> Option<Arc<Table>> {
+    let file = path(document, place, text)?;
+    if let Some(table) = tables.get(&file) {
+        return table.clone();
+    }
+    let loaded = match Document::read(&file) {
+        Ok(mut schema) => {
+            let loaded = table(&mut schema).map(Arc::new);
+            others.extend(schema.diagnostics());
+            loaded
+        }
+        Err(unread) => {
+            document.error(place, format!("the schema file {}: {}", file.display(), unread.message));
+            None
+        }
+    };
+    if let Some(table) = &loaded {
+        same_name(document, place, table, tables, &file);
+    }
+    tables.insert(file, loaded.clone());
+    loaded
+}
+
+/// Two files that declare one table would write two schemas into one folder.
+fn same_name(
+    document: &mut Document,
+    place: &Place,
+    table: &Table,
+    tables: &HashMap<PathBuf, Option<Arc<Table>>>,
+    file: &Path,
+) {
+    let canonical = |path: &Path| std::fs::canonicalize(path).ok();
+    let other = tables.iter().find(|(path, other)| {
+        other.as_ref().is_some_and(|other| other.name == table.name) && canonical(path) != canonical(file)
+    });
+    if let Some((path, _)) = other {
+        let message = format!("the table `{}` is declared by {} already", table.name, path.display());
+        document.error(place, message).hint("let both streams name one schema file");
+    }
+}

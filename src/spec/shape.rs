@@ -1,0 +1,363 @@
+//! Holds a file's tree against its JSON Schema: unknown keys, missing keys, wrong types, each where it stands.
+//!
+//! What is wrong is left out of the values that it gives back, so that the rest can be looked at as well.
+
+use std::collections::HashSet;
+
+use serde_json::{Map, Value};
+
+use crate::spec::diagnostic::nearest;
+use crate::spec::document::{Document, Place};
+use crate::spec::yaml::{Kind, Node};
+
+/// Declared in the design and built by a later release.
+const LATER: [&str; 6] = [
+    "oauth2_client_credentials",
+    "oauth2_refresh_token",
+    "hmac",
+    "jwt_login",
+    "jwt_bearer",
+    "aws_sigv4",
+];
+
+/// Checks the shape of `document` by `schema`: the values that have the right shape, if there is any tree.
+pub(crate) fn check(document: &mut Document, schema: &Value) -> Option<Value> {
+    let root = document.take_tree()?;
+    document.put_tree(root.clone());
+    let mut walk = Walk { document, definitions: schema, wrong: HashSet::new() };
+    walk.node(schema, &root, &Place::root(), None);
+    let wrong = walk.wrong;
+    value(&root, &Place::root(), &wrong)
+}
+
+/// The JSON value of `node`, without what is wrong.
+fn value(node: &Node, place: &Place, wrong: &HashSet<Place>) -> Option<Value> {
+    if wrong.contains(place) {
+        return None;
+    }
+    Some(match &node.kind {
+        Kind::Null => Value::Null,
+        Kind::Bool(value) => Value::Bool(*value),
+        Kind::Number(number) => Value::Number(number.clone()),
+        Kind::Text(text) => Value::String(text.clone()),
+        Kind::List(items) => {
+            let item = |(index, item): (usize, &Node)| value(item, &place.item(index), wrong);
+            Value::Array(items.iter().enumerate().map(item).collect::<Option<_>>()?)
+        }
+        Kind::Map(entries) => {
+            let mut map = Map::new();
+            for entry in entries {
+                if let Some(inner) = value(&entry.value, &place.key(&entry.key), wrong) {
+                    map.insert(entry.key.clone(), inner);
+                }
+            }
+            Value::Object(map)
+        }
+    })
+}
+
+struct Walk<'a> {
+    document: &'a mut Document,
+    definitions: &'a Value,
+    wrong: HashSet<Place>,
+}
+
+impl<'a> Walk<'a> {
+    fn node(&mut self, schema: &'a Value, node: &Node, place: &Place, key: Option<&str>) {
+        if let Some(name) = schema.get("$ref").and_then(Value::as_str) {
+            let target = self.definitions.pointer(name.trim_start_matches('#'));
+            return target.into_iter().for_each(|target| self.node(target, node, place, key));
+        }
+        if schema.get("x-secret").is_some() {
+            return self.secret(node, place, key);
+        }
+        if let Some(Value::Array(branches)) = schema.get("oneOf").or_else(|| schema.get("anyOf")) {
+            return self.branches(branches, node, place, key);
+        }
+        if !is_type(schema, node) {
+            let mut wanted = self.wanted(schema);
+            if let Some(example) = schema.pointer("/examples/0").and_then(Value::as_str) {
+                wanted.push_str(&format!(" such as `{example}`"));
+            }
+            return self.refuse(node, place, key, &wanted);
+        }
+        self.limits(schema, node, place, key);
+        match &node.kind {
+            Kind::Map(_) => self.map(schema, node, place),
+            Kind::List(items) => {
+                let Some(inner) = schema.get("items") else { return };
+                for (index, item) in items.iter().enumerate() {
+                    self.node(inner, item, &place.item(index), key);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Reports a value of the wrong type.
+    fn refuse(&mut self, node: &Node, place: &Place, key: Option<&str>, wanted: &str) {
+        self.wrong.insert(place.clone());
+        let name = key.map_or_else(|| "the file".to_owned(), |key| format!("`{key}`"));
+        match &node.kind {
+            Kind::Null => self.document.error(place, format!("{name} has no value: it wants {wanted}")),
+            _ => self
+                .document
+                .error(place, format!("{name} wants {wanted}, not {}", node.describe())),
+        };
+    }
+
+    fn map(&mut self, schema: &'a Value, node: &Node, place: &Place) {
+        let none = Map::new();
+        let properties = schema.get("properties").and_then(Value::as_object).unwrap_or(&none);
+        let rest = schema.get("additionalProperties");
+        for entry in node.entries() {
+            let inner = place.key(&entry.key);
+            // Looked up in the schema, which outlives this call.
+            let known = schema.get("properties").and_then(|all| all.get(&entry.key));
+            if let Some(known) = known.or(rest.filter(|rest| rest.is_object())) {
+                self.node(known, &entry.value, &inner, Some(&entry.key));
+            } else if rest.is_some_and(|rest| rest == false) {
+                self.wrong.insert(inner);
+                let message = format!("unknown key `{}`", entry.key);
+                let finding = self.document.report(entry.span.clone(), message);
+                let names: Vec<&str> = properties.keys().map(String::as_str).collect();
+                finding.nearest(&entry.key, names.iter().copied());
+                if names.len() <= 30 {
+                    finding.hint(format!("known here: {}", names.join(", ")));
+                }
+            }
+        }
+        let required = schema.get("required").and_then(Value::as_array);
+        for name in required.into_iter().flatten().filter_map(Value::as_str) {
+            if node.get(name).is_none() {
+                self.missing(node, name);
+            }
+        }
+    }
+
+    fn missing(&mut self, node: &Node, name: &str) {
+        // A mapping's first key is where a reader looks for the one that is missing.
+        let span = match node.entries().first() {
+            Some(first) if !self.document.written(&node.span).starts_with('{') => first.span.clone(),
+            _ => node.span.clone(),
+        };
+        self.document.report(span, format!("the key `{name}` is missing"));
+    }
+
+    /// Constants and bounds.
+    fn limits(&mut self, schema: &Value, node: &Node, place: &Place, key: Option<&str>) {
+        let name = key.unwrap_or_default();
+        if let Kind::Number(number) = &node.kind {
+            let number = number.as_f64().unwrap_or_default();
+            let bound = |name: &str| schema.get(name).and_then(Value::as_f64);
+            let message = if let Some(only) = schema.get("const").filter(|c| c.as_f64() != Some(number)) {
+                format!("`{name}` must be {only}")
+            } else if let Some(least) = bound("minimum").filter(|least| number < *least) {
+                format!("`{name}` must be at least {least}")
+            } else if let Some(most) = bound("maximum").filter(|most| number > *most) {
+                format!("`{name}` must be at most {most}")
+            } else {
+                return;
+            };
+            self.wrong.insert(place.clone());
+            self.document.error(place, message);
+        }
+        if let (Kind::List(items), Some(least)) = (&node.kind, schema.get("minItems")) {
+            if items.is_empty() && least != 0 {
+                self.wrong.insert(place.clone());
+                self.document.error(place, format!("`{name}` is empty"));
+            }
+        }
+    }
+
+    /// A choice: among constants, by the key `type`, by the keys, or by the kind of value.
+    fn branches(&mut self, branches: &'a [Value], node: &Node, place: &Place, key: Option<&str>) {
+        let constants: Vec<&str> = branches.iter().filter_map(|b| b.get("const")?.as_str()).collect();
+        if constants.len() == branches.len() {
+            return self.constant(&constants, node, place, key);
+        }
+        if branches.iter().any(|branch| tag_of(branch).is_some()) {
+            return self.tagged(branches, node, place, key);
+        }
+        let fitting: Vec<&Value> = branches
+            .iter()
+            .map(|branch| self.resolve(branch))
+            .filter(|branch| match branch.get("oneOf") {
+                // Nested choices are those among the keys of a mapping.
+                Some(_) => matches!(node.kind, Kind::Map(_)),
+                None => is_type(branch, node),
+            })
+            .collect();
+        match fitting.as_slice() {
+            [] => {
+                let wanted: Vec<String> = branches.iter().map(|branch| self.wanted(branch)).collect();
+                self.refuse(node, place, key, &either(&wanted));
+            }
+            [only] => self.node(only, node, place, key),
+            several => self.by_key(several, node, place, key),
+        }
+    }
+
+    fn resolve(&self, schema: &'a Value) -> &'a Value {
+        let target = schema.get("$ref").and_then(Value::as_str);
+        target.and_then(|name| self.definitions.pointer(name.trim_start_matches('#'))).unwrap_or(schema)
+    }
+
+    fn constant(&mut self, names: &[&str], node: &Node, place: &Place, key: Option<&str>) {
+        let Some(text) = node.text() else {
+            let quoted: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+            return self.refuse(node, place, key, &either(&quoted));
+        };
+        if !names.contains(&text) {
+            self.wrong.insert(place.clone());
+            let message = format!("`{text}` is no value of `{}`", key.unwrap_or_default());
+            let finding = self.document.error(place, message);
+            finding.nearest(text, names.iter().copied()).hint(format!("one of {}", names.join(", ")));
+        }
+    }
+
+    /// A choice by the key `type`.
+    fn tagged(&mut self, branches: &'a [Value], node: &Node, place: &Place, key: Option<&str>) {
+        if !matches!(node.kind, Kind::Map(_)) {
+            return self.refuse(node, place, key, "a mapping with a `type`");
+        }
+        let names: Vec<&str> = branches.iter().filter_map(tag_of).collect();
+        let Some(tag) = node.get("type") else {
+            self.wrong.insert(place.clone());
+            self.missing(node, "type");
+            return;
+        };
+        let chosen = branches.iter().find(|branch| tag_of(branch) == tag.text());
+        if let (Some(branch), Some(_)) = (chosen, tag.text()) {
+            return self.map(branch, node, place);
+        }
+        self.wrong.insert(place.clone());
+        let at = place.key("type");
+        match tag.text() {
+            Some(text) if key == Some("auth") && LATER.contains(&text) => {
+                let message = format!("not in this version yet: auth type `{text}`");
+                self.document.error(&at, message).hint(format!("one of {}", names.join(", ")));
+            }
+            _ => self.constant(&names, tag, &at, Some("type")),
+        }
+    }
+
+    /// A choice by the one key of a mapping.
+    fn by_key(&mut self, branches: &[&'a Value], node: &Node, place: &Place, key: Option<&str>) {
+        let names: Vec<&str> = branches.iter().flat_map(|branch| keys_of(branch)).collect();
+        let name = key.unwrap_or_default();
+        let [only] = node.entries() else {
+            self.wrong.insert(place.clone());
+            let message = format!("`{name}` wants one key: {}", names.join(" or "));
+            self.document.error(place, message);
+            return;
+        };
+        if let Some(branch) = branches.iter().find(|branch| has_key(branch, &only.key)) {
+            self.map(branch, node, place);
+            if self.wrong.contains(&place.key(&only.key)) {
+                self.wrong.insert(place.clone());
+            }
+            return;
+        }
+        self.wrong.insert(place.clone());
+        let message = format!("unknown key `{}`", only.key);
+        let finding = self.document.report(only.span.clone(), message);
+        finding.nearest(&only.key, names.iter().copied());
+        finding.hint(format!("known here: {}", names.join(", ")));
+    }
+
+    /// A secret's place. Nothing of what is written there is repeated.
+    fn secret(&mut self, node: &Node, place: &Place, key: Option<&str>) {
+        let name = key.unwrap_or_default();
+        let only = if let [entry] = node.entries() { Some(entry) } else { None };
+        let message = match (&node.kind, only) {
+            (Kind::Map(_), Some(entry)) if entry.key == "env" || entry.key == "file" => {
+                if entry.value.text().is_some_and(|text| !text.trim().is_empty()) {
+                    return;
+                }
+                format!("the secret `{name}` wants text after `{}`", entry.key)
+            }
+            (Kind::Map(_), Some(entry)) => {
+                let meant = nearest(&entry.key, ["env", "file"]);
+                let meant = meant.map(|meant| format!(", did you mean `{meant}`?"));
+                format!("the secret `{name}` has an unknown key{}", meant.unwrap_or_default())
+            }
+            (Kind::Map(_), None) => format!("the secret `{name}` wants one key: env or file"),
+            (Kind::Null, _) => format!("the secret `{name}` has no value"),
+            _ => format!("the secret `{name}` is written into the file"),
+        };
+        self.wrong.insert(place.clone());
+        self.document.mask(node.span.clone());
+        self.document
+            .error(place, message)
+            .hint("name where it is found: { env: NAME } or { file: PATH }");
+    }
+
+    /// What a schema wants, in words.
+    fn wanted(&self, schema: &'a Value) -> String {
+        let schema = self.resolve(schema);
+        if schema.get("oneOf").is_some() {
+            return "a mapping".to_owned();
+        }
+        match schema.get("type") {
+            Some(Value::String(name)) => words(name).to_owned(),
+            Some(Value::Array(names)) => {
+                let names: Vec<_> = names.iter().filter_map(Value::as_str).map(words).collect();
+                either(&names)
+            }
+            _ => "a value".to_owned(),
+        }
+    }
+}
+
+fn tag_of(branch: &Value) -> Option<&str> {
+    branch.pointer("/properties/type/const").and_then(Value::as_str)
+}
+
+fn keys_of(branch: &Value) -> impl Iterator<Item = &str> {
+    branch.get("properties").and_then(Value::as_object).into_iter().flatten().map(|(key, _)| key.as_str())
+}
+
+fn has_key(branch: &Value, key: &str) -> bool {
+    keys_of(branch).any(|known| known == key)
+}
+
+fn either<T: AsRef<str>>(names: &[T]) -> String {
+    match names {
+        [] => "nothing".to_owned(),
+        [only] => only.as_ref().to_owned(),
+        [first @ .., last] => {
+            let first: Vec<&str> = first.iter().map(AsRef::as_ref).collect();
+            format!("{} or {}", first.join(", "), last.as_ref())
+        }
+    }
+}
+
+fn words(type_name: &str) -> &'static str {
+    match type_name {
+        "string" => "text",
+        "integer" => "a whole number",
+        "number" => "a number",
+        "boolean" => "true or false",
+        "array" => "a list",
+        "object" => "a mapping",
+        "null" => "null",
+        _ => "a value",
+    }
+}
+
+fn is_type(schema: &Value, node: &Node) -> bool {
+    let fits = |name: &str| match &node.kind {
+        Kind::Null => name == "null",
+        Kind::Bool(_) => name == "boolean",
+        Kind::Number(number) => name == "number" || name == "integer" && !number.is_f64(),
+        Kind::Text(_) => name == "string",
+        Kind::List(_) => name == "array",
+        Kind::Map(_) => name == "object",
+    };
+    match schema.get("type") {
+        Some(Value::String(name)) => fits(name),
+        Some(Value::Array(names)) => names.iter().filter_map(Value::as_str).any(fits),
+        _ => true,
+    }
+}
