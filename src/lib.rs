@@ -16,7 +16,9 @@
 //! - [`window`]: half-open UTC windows and backfill.
 //! - [`page`]: requests, pages and cursors as plain values.
 //! - [`spec`]: the source and schema files, loaded with line numbers and checked.
+//! - [`cli`]: the commands.
 
+pub mod cli;
 pub mod clock;
 pub mod error;
 pub mod page;
