@@ -1,1 +1,12 @@
+//! The promises, one module each, in one test binary; `support/` holds the servers and fixtures.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests may panic: that is how they fail"
+)]
 
+mod layers;
+#[expect(dead_code, reason = "crash, bad_input and extract use the rest")]
+mod support;
