@@ -289,13 +289,21 @@ impl Ended {
             .unwrap_or_else(|error| panic!("stdout is not one JSON document: {error}\n{self}"))
     }
 
-    /// Asserts that stderr says every one of `words` (letter case aside).
+    /// Asserts that one line of stderr has every one of `words` (letter case aside), and that
+    /// nothing panicked.
     #[track_caller]
-    pub(crate) fn says(&self, words: &[&str]) {
+    pub(crate) fn complains(&self, words: &[&str]) {
         let text = self.stderr.to_lowercase();
-        for word in words {
-            assert!(text.contains(&word.to_lowercase()), "stderr does not say `{word}`: {self}");
-        }
+        let has = |line: &str| words.iter().all(|word| line.contains(&word.to_lowercase()));
+        assert!(text.lines().any(has), "no line of stderr has all of {words:?}: {self}");
+        assert!(!text.contains("panicked"), "{self}");
+    }
+
+    /// Asserts that stdout or stderr has `words` (letter case aside).
+    #[track_caller]
+    pub(crate) fn says(&self, words: &str) {
+        let text = format!("{}\n{}", self.stdout, self.stderr).to_lowercase();
+        assert!(text.contains(words), "`{words}` is not said: {self}");
     }
 }
 

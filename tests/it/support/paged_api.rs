@@ -173,9 +173,29 @@ impl PagedApi {
         self.shared.asked.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Forgets what was asked.
-    pub(crate) fn forget_asked(&self) {
-        self.shared.asked.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    /// Answers from request `first` on, counted from now, are `reply` in place of pages.
+    pub(crate) fn fail_from(&self, first: usize, reply: Reply) {
+        let before = self.server.count();
+        self.set(|knobs| {
+            knobs.fault = Some(Box::new(move |_, n| (n >= before + first).then(|| reply.clone())));
+        });
+    }
+
+    /// Every request is answered with a page again, at once.
+    pub(crate) fn heal(&self) {
+        self.set(|knobs| *knobs = Knobs { raise: knobs.raise, ..Knobs::default() });
+    }
+
+    /// The pages that were asked for, by the records before each, in order; forgets them.
+    pub(crate) fn take_skips(&self) -> Vec<usize> {
+        let mut asked = self.shared.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::take(&mut *asked).into_iter().map(|asked| asked.skip).collect()
+    }
+
+    /// The pages of a window of `records` records from page `first` on, by the records before each.
+    pub(crate) fn skips(&self, records: usize, first: usize) -> Vec<usize> {
+        let size = self.page_size();
+        (first..records.div_ceil(size).max(1)).map(|page| page * size).collect()
     }
 
     /// Records a page.
