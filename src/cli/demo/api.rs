@@ -30,17 +30,13 @@ const UNAVAILABLE: u32 = 5;
 /// A running demo API; dropping it stops it.
 #[derive(Debug)]
 pub struct DemoApi {
-    base_url: String,
+    /// The URL that stream paths are appended to, without a slash at its end.
+    pub base_url: String,
     stop: CancellationToken,
     task: Option<JoinHandle<std::io::Result<()>>>,
 }
 
 impl DemoApi {
-    /// The URL that stream paths are appended to, without a slash at its end.
-    pub fn base_url(&self) -> &str {
-        &self.base_url
-    }
-
     /// Stops listening and waits until the last answer is sent.
     pub async fn stop(mut self) {
         self.stop.cancel();
@@ -214,7 +210,7 @@ mod tests {
         for truth in expected() {
             let from = truth.day.and_time(chrono::NaiveTime::MIN).and_utc().timestamp();
             let base =
-                format!("{}/payments?from={from}&to={}&count=500", api.base_url(), from + 86_400);
+                format!("{}/payments?from={from}&to={}&count=500", api.base_url, from + 86_400);
             let (mut url, mut records, mut faults) = (base.clone(), Vec::new(), Vec::new());
             loop {
                 let (status, after, body) = get(&client, &url, TOKEN).await;
@@ -245,7 +241,7 @@ mod tests {
     async fn refuses_a_wrong_token_a_missing_bound_and_a_made_up_cursor() {
         let api = start().await.unwrap();
         let client = client();
-        let url = format!("{}/payments", api.base_url());
+        let url = format!("{}/payments", api.base_url);
         let wrong = get(&client, &format!("{url}?from=0&to=1"), "guess").await;
         assert_eq!(wrong.0, 401);
         assert!(wrong.2["error"]["description"].is_string());
@@ -258,7 +254,7 @@ mod tests {
     #[tokio::test]
     async fn stops_when_dropped() {
         let api = start().await.unwrap();
-        let url = format!("{}/payments?from=0&to=1", api.base_url());
+        let url = format!("{}/payments?from=0&to=1", api.base_url);
         drop(api);
         for _ in 0..100 {
             if client().get(&url).send().await.is_err() {
