@@ -222,6 +222,20 @@ fn a_lake_that_cannot_be_read() {
 }
 
 #[test]
+fn a_disk_that_takes_no_more() {
+    let api = PagedApi::start(Options {
+        records_per_day: vec![20_000],
+        page_size: 1_000,
+        ..Options::default()
+    });
+    let workspace = Workspace::reading(&api, Style::Cursor);
+    workspace.extract_day(&[]).with_small_files_only().exits(6).complains(&["too large"]);
+    workspace.lake().assert_nothing_published(TABLE);
+    workspace.extract_day(&[]).exits(0);
+    workspace.lake().assert_holds(TABLE, &api.truth());
+}
+
+#[test]
 fn a_manifest_that_is_garbage() {
     let api = api();
     let workspace = Workspace::reading(&api, Style::Cursor);

@@ -173,6 +173,10 @@ impl Workspace {
     }
 }
 
+/// A shell script in front of a command: no file that it writes may grow past 16 blocks (8 or 16 KiB),
+/// and the write that tries fails with EFBIG as it would with ENOSPC on a full disk.
+const SMALL_FILES: &str = r#"trap '' XFSZ; ulimit -f 16; exec "$0" "$@""#;
+
 /// A command that is not started yet.
 pub(crate) struct Lakeward {
     command: Command,
@@ -184,6 +188,18 @@ impl Lakeward {
     pub(crate) fn env(mut self, name: &str, value: &str) -> Self {
         self.command.env(name, value);
         self
+    }
+
+    /// On a disk that takes only small files.
+    #[must_use]
+    pub(crate) fn with_small_files_only(self) -> Self {
+        let mut command = Command::new("sh");
+        command.arg("-c").arg(SMALL_FILES).arg(self.command.get_program());
+        command.args(self.command.get_args()).env_clear();
+        let set = self.command.get_envs().filter_map(|(name, value)| Some((name, value?)));
+        command.envs(set).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.current_dir(self.command.get_current_dir().expect("a command has a folder"));
+        Self { command }
     }
 
     /// Runs it to its end.

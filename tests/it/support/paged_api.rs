@@ -364,32 +364,63 @@ mod tests {
     fn every_style_leads_through_all_pages() {
         for style in Style::ALL {
             let api = PagedApi::start(Options { style, ..Options::default() });
-            api.set(|knobs| knobs.repeated = 4);
-            let (mut target, mut ids) = (Some(first_target()), Vec::new());
+            let repeated = if matches!(style, Style::Page | Style::Offset) { 0 } else { 4 };
+            api.set(|knobs| knobs.repeated = repeated);
+            let first = format!("/v1/payments?from={FIRST}&to={}", FIRST + DAY);
+            let (mut target, mut ids) = (Some(first.clone()), Vec::new());
             while let Some(now) = target {
-                let request = request(&now);
-                let reply = api.shared.page(&request, &api.shared.knobs());
-                let text = String::from_utf8_lossy(reply.body()).into_owned();
-                ids.push(text.matches("pay_1_0_").count());
-                let so_far: usize = ids.iter().sum();
-                target = (so_far < 234).then(|| match style {
-                    Style::Page => format!("{}&page={}", first_target(), ids.len() + 1),
-                    Style::Offset => format!("{}&offset={so_far}", first_target()),
-                    _ => format!("{}&cursor=after-{so_far}", first_target()),
-                });
+                let (head, body) = get(&api, &now);
+                let records = body["data"].as_array().unwrap();
+                ids.extend(records.iter().map(|record| record["id"].as_str().unwrap().to_owned()));
+                assert_eq!(body["pagination"]["total"], 230);
+                let pages = ids.len().div_ceil(25);
+                target = match style {
+                    Style::Page => (ids.len() < 230).then(|| format!("{first}&page={}", pages + 1)),
+                    Style::Offset => {
+                        (ids.len() < 230).then(|| format!("{first}&offset={}", ids.len()))
+                    }
+                    Style::Cursor => {
+                        let next = body["pagination"]["next_cursor"].as_str();
+                        assert_eq!(body["pagination"]["has_more"], next.is_some());
+                        next.map(|cursor| format!("{first}&cursor={cursor}"))
+                    }
+                    Style::NextUrl => body["next"]
+                        .as_str()
+                        .map(|url| url.strip_prefix(&api.server().base_url()).unwrap().to_owned()),
+                    Style::Link => head
+                        .split_once("Link: <")
+                        .map(|(_, rest)| rest.split_once(">; rel=\"next\"").unwrap().0.to_owned()),
+                };
             }
-            assert_eq!(ids.iter().sum::<usize>(), 234, "{style:?}");
-            assert_eq!(api.asked().len(), 10, "{style:?}");
-            assert_eq!(api.asked()[9], Asked { from: FIRST, skip: 225 }, "{style:?}");
+            assert_eq!(ids.len(), 230 + repeated, "{style:?}");
+            assert_eq!(ids.iter().collect::<std::collections::BTreeSet<_>>().len(), 230);
+            assert_eq!(api.take_skips(), api.skips(230, 0), "{style:?}");
         }
     }
 
-    fn first_target() -> String {
-        format!("/v1/payments?from={FIRST}&to={}", FIRST + DAY)
+    #[test]
+    fn fails_from_a_request_on_and_heals() {
+        let api = PagedApi::start(Options::default());
+        let target = format!("/v1/payments?from={FIRST}&to={}", FIRST + DAY);
+        get(&api, &target);
+        api.fail_from(2, Reply::json(403, "{}"));
+        let statuses = || get(&api, &target).0.split(' ').nth(1).unwrap().to_owned();
+        assert_eq!([statuses(), statuses(), statuses()], ["200", "403", "403"]);
+        api.heal();
+        assert_eq!(statuses(), "200");
+        assert_eq!(api.take_skips(), [0, 0, 0]);
     }
 
-    fn request(target: &str) -> Request {
-        let headers = vec![("host".to_owned(), "localhost".to_owned())];
-        Request { method: "GET".into(), target: target.to_owned(), headers, body: Vec::new() }
+    /// The head and the JSON body of a page.
+    fn get(api: &PagedApi, target: &str) -> (String, serde_json::Value) {
+        use std::io::{Read as _, Write as _};
+        let host = api.server().base_url().replace("http://", "");
+        let mut stream = std::net::TcpStream::connect(&host).unwrap();
+        write!(stream, "GET {target} HTTP/1.1\r\nHost: {host}\r\n\r\n").unwrap();
+        stream.shutdown(std::net::Shutdown::Write).unwrap();
+        let mut text = String::new();
+        stream.read_to_string(&mut text).unwrap();
+        let (head, body) = text.split_once("\r\n\r\n").unwrap();
+        (head.to_owned(), serde_json::from_str(body).unwrap())
     }
 }
