@@ -138,14 +138,6 @@ impl Reply {
         self
     }
 
-    /// The body of a whole answer; empty for other endings.
-    pub(crate) fn body(&self) -> &[u8] {
-        match &self.ending {
-            Ending::Answer { body, .. } => body,
-            Ending::Reset | Ending::Close => &[],
-        }
-    }
-
     fn ending(ending: Ending) -> Self {
         Self { delay: Duration::ZERO, ending }
     }
