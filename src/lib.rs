@@ -16,12 +16,24 @@
 //! - [`window`]: half-open UTC windows and backfill.
 //! - [`page`]: requests, pages and cursors as plain values.
 //! - [`spec`]: the source and schema files, loaded with line numbers and checked.
+//! - [`decode`]: JSON bytes into columns, rejects and observed shape.
+//! - [`http`]: requests, authentication, pacing, retries and pagination: the stream of pages.
+//! - [`drift`]: the observed shape against the schema: findings and their report.
 //! - [`lake`]: layout, stores, partitioned Parquet, dead letters and the keys of a window.
+//! - [`manifest`]: versions, chain, publish: checkpoint, commit record and audit in one.
+//! - [`run`]: the only place where the stages meet.
+//! - [`cli`]: one file a command, progress and rendering.
 
+pub mod cli;
 pub mod clock;
+pub mod decode;
+pub mod drift;
 pub mod error;
+pub mod http;
 pub mod lake;
+pub mod manifest;
 pub mod page;
 pub mod redact;
+pub mod run;
 pub mod spec;
 pub mod window;

@@ -1,2 +1,40 @@
-//! The `lakeward` command.
-fn main() {}
+//! The `lakeward` command: arguments, the error and its hint, the exit code.
+
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use lakeward::cli;
+
+fn main() -> ExitCode {
+    let arguments = match cli::args::Cli::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // Help and version are results, not errors; a usage error is exit 2 (DESIGN §6).
+            let code = if error.use_stderr() { 2 } else { 0 };
+            let _ = error.print();
+            return ExitCode::from(code);
+        }
+    };
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            let _ = writeln!(std::io::stderr(), "error: could not start the runtime: {error}");
+            return ExitCode::from(1);
+        }
+    };
+    let ended = runtime.block_on(cli::run(arguments));
+    // A request that hangs must not keep the process: what matters is durable by now.
+    runtime.shutdown_background();
+    match ended {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => {
+            let mut stderr = std::io::stderr().lock();
+            let _ = writeln!(stderr, "error: {error}");
+            if let Some(hint) = error.hint_text() {
+                let _ = writeln!(stderr, "hint: {hint}");
+            }
+            ExitCode::from(error.kind().exit_code())
+        }
+    }
+}

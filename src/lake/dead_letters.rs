@@ -128,7 +128,7 @@ impl DeadLetterWriter {
     ///
     /// # Errors
     /// `Store` with the path, also for a part that is gone.
-    pub async fn publish(&self, parts: &[String]) -> Result<Option<String>> {
+    pub async fn publish(&mut self, parts: &[String]) -> Result<Option<String>> {
         if parts.is_empty() {
             return Ok(None);
         }

@@ -194,7 +194,8 @@ impl PartitionWriter {
 
     /// Writes rows of one day; gives back the place of the first.
     async fn write_part(&mut self, day: Day, part: RecordBatch) -> Result<RowPlace> {
-        let mut file = match self.open.iter().position(|file| file.day == day) {
+        let open = self.open.iter().position(|file| file.day == day);
+        let mut file = match open {
             Some(at) => self.open.remove(at),
             None => self.open_file(day).await?,
         };
@@ -226,17 +227,19 @@ impl PartitionWriter {
         if taken <= MEMORY_BYTES {
             return Ok(());
         }
-        match self.open.iter_mut().max_by_key(|file| file.writer.memory()) {
-            Some(largest) => largest.writer.flush().await,
-            None => Ok(()),
-        }
+        let largest = self.open.iter_mut().max_by_key(|file| file.writer.memory());
+        let Some(largest) = largest else { return Ok(()) };
+        largest.writer.flush().await
     }
 
     async fn close_full(&mut self) -> Result<Vec<StagedFile>> {
         let target = self.format.target_bytes();
         let mut full = Vec::new();
-        while let Some(at) = self.open.iter().position(|file| file.writer.size() >= target) {
-            full.push(self.open.remove(at).close().await?);
+        loop {
+            let at = self.open.iter().position(|file| file.writer.size() >= target);
+            let Some(at) = at else { break };
+            let file = self.open.remove(at);
+            full.push(file.close().await?);
         }
         self.closed.extend(full.iter().cloned());
         Ok(full)

@@ -1,1 +1,14 @@
+//! The promises, one module each, in one test binary; `support/` holds the servers and fixtures.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests may panic: that is how they fail"
+)]
 
+mod bad_input;
+mod crash;
+mod extract;
+mod layers;
+mod support;

@@ -1,0 +1,38 @@
+//! The command line: one file a command, rendering, progress and the log.
+
+pub mod args;
+mod check;
+mod completions;
+pub mod demo;
+mod extract;
+mod logging;
+mod plan;
+mod progress;
+mod render;
+mod selection;
+mod signals;
+mod sql;
+mod status;
+mod tables;
+mod verify;
+
+use crate::cli::args::{Cli, Command};
+use crate::error::Result;
+
+/// Runs a command and gives the process's exit code.
+///
+/// # Errors
+/// Whatever ends a command before it has a result to print; the error's kind is the exit code.
+pub async fn run(cli: Cli) -> Result<u8> {
+    logging::start(cli.log, &cli.log_level)?;
+    match cli.command {
+        Command::Demo(args) => demo::run(args).await,
+        Command::Check(args) => check::run(&args),
+        Command::Plan(args) => plan::run(args).await,
+        Command::Extract(args) => extract::run(args).await,
+        Command::Status(args) => status::run(args).await,
+        Command::Sql(args) => sql::run(args).await,
+        Command::Verify(args) => verify::run(args).await,
+        Command::Completions { shell } => completions::run(shell),
+    }
+}

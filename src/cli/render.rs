@@ -1,0 +1,114 @@
+//! Results on stdout: aligned tables for people, JSON for programs.
+
+use std::io::{self, Write as _};
+
+use serde::Serialize;
+
+use crate::error::{Error, ErrorKind, Result};
+
+/// Writes text to stdout. A reader that went away (`| head`) is no error.
+///
+/// # Errors
+/// `Unexpected` when stdout cannot be written.
+pub(crate) fn out(text: &str) -> Result<()> {
+    let mut stdout = io::stdout().lock();
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(Error::new(ErrorKind::Unexpected, "could not write to stdout").caused_by(error))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Writes one indented JSON document.
+///
+/// # Errors
+/// As [`out`].
+pub(crate) fn json(value: &impl Serialize) -> Result<()> {
+    let mut text = serde_json::to_string_pretty(value).map_err(|error| {
+        Error::new(ErrorKind::Unexpected, "a result has no JSON form").caused_by(error)
+    })?;
+    text.push('\n');
+    out(&text)
+}
+
+/// A column's side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Align {
+    /// Text.
+    Left,
+    /// Numbers.
+    Right,
+}
+
+/// Rows under a heading, columns aligned and two spaces apart.
+#[derive(Debug)]
+pub(crate) struct TextTable {
+    heading: Vec<(&'static str, Align)>,
+    rows: Vec<Vec<String>>,
+}
+
+impl TextTable {
+    /// An empty table.
+    pub(crate) fn new(heading: &[(&'static str, Align)]) -> Self {
+        Self { heading: heading.to_vec(), rows: Vec::new() }
+    }
+
+    /// Adds a row; it has as many cells as the heading.
+    pub(crate) fn row(&mut self, cells: Vec<String>) {
+        self.rows.push(cells);
+    }
+
+    /// The text, each line ended.
+    pub(crate) fn text(&self) -> String {
+        let head: Vec<String> = self.heading.iter().map(|(name, _)| (*name).to_owned()).collect();
+        let width = |column: usize| {
+            let cells = self.rows.iter().chain(std::iter::once(&head));
+            cells
+                .filter_map(|row| row.get(column))
+                .map(|cell| cell.chars().count())
+                .max()
+                .unwrap_or(0)
+        };
+        let widths: Vec<usize> = (0..head.len()).map(width).collect();
+        let mut text = String::new();
+        for row in std::iter::once(&head).chain(&self.rows) {
+            let mut line = String::new();
+            for ((cell, width), (_, align)) in row.iter().zip(&widths).zip(&self.heading) {
+                let cell = match align {
+                    Align::Left => format!("{cell:<width$}  "),
+                    Align::Right => format!("{cell:>width$}  "),
+                };
+                line.push_str(&cell);
+            }
+            text.push_str(line.trim_end());
+            text.push('\n');
+        }
+        text
+    }
+}
+
+/// A count with its thousands apart: `1,234,567`.
+pub(crate) fn thousands(count: u64) -> String {
+    let digits = count.to_string();
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index) % 3 == 0 {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_line_up() {
+        let mut table = TextTable::new(&[("window", Align::Left), ("rows", Align::Right)]);
+        table.row(vec!["a".to_owned(), thousands(1_234_567)]);
+        assert_eq!(table.text(), "window       rows\na       1,234,567\n");
+    }
+}

@@ -1,0 +1,151 @@
+//! `lakeward verify`: every published file read again and held against its manifest.
+
+use std::collections::HashMap;
+
+use arrow::datatypes::SchemaRef;
+use serde::Serialize;
+
+use crate::cli::args::{Format, VerifyArgs};
+use crate::cli::render::{json, out, thousands};
+use crate::cli::tables::chosen;
+use crate::error::{Error, ErrorKind, Result};
+use crate::lake::layout::TableDir;
+use crate::lake::read_back::DataFileReader;
+use crate::lake::store::Lake;
+use crate::lake::verify::{Expected, Problem, verify_file};
+use crate::manifest::snapshot::{WindowState, survey};
+use crate::manifest::version::{DataFile, State};
+use crate::run::footer::Footer;
+
+#[derive(Default, Serialize)]
+struct Findings {
+    windows: u64,
+    files: u64,
+    rows: u64,
+    bytes: u64,
+    problems: Vec<Problem>,
+}
+
+/// Prints what was read and what is wrong; exit 6 when anything is.
+pub(crate) async fn run(args: VerifyArgs) -> Result<u8> {
+    let lake = Lake::open_existing(&args.lake)?;
+    let mut findings = Findings::default();
+    for dir in chosen(&lake, args.table.as_deref()).await? {
+        verify_table(&lake, &dir, &mut findings).await?;
+    }
+    match args.format {
+        Format::Json => json(&findings)?,
+        Format::Table => out(&text(&findings))?,
+    }
+    if findings.problems.is_empty() {
+        return Ok(0);
+    }
+    Err(Error::new(ErrorKind::Store, "the lake is not what its manifests say")
+        .with("problems", findings.problems.len())
+        .hint("extract the windows concerned again with --refresh"))
+}
+
+fn text(findings: &Findings) -> String {
+    let mut text = String::new();
+    for problem in &findings.problems {
+        text.push_str(&format!("{}: {}: {}\n", problem.path, problem.code, problem.message));
+    }
+    text.push_str(&format!(
+        "{} windows, {} files, {} rows, {} bytes read again: {}\n",
+        findings.windows,
+        findings.files,
+        thousands(findings.rows),
+        thousands(findings.bytes),
+        match findings.problems.len() {
+            0 => "all as their manifests say".to_owned(),
+            1 => "1 problem".to_owned(),
+            n => format!("{n} problems"),
+        }
+    ));
+    text
+}
+
+async fn verify_table(lake: &Lake, dir: &TableDir, findings: &mut Findings) -> Result<()> {
+    let snapshot = survey(lake, dir).await?;
+    for (name, error) in &snapshot.broken {
+        findings.problems.push(Problem {
+            code: "manifest",
+            message: error.to_string(),
+            path: dir.windows_dir(name),
+        });
+    }
+    let mut schemas = HashMap::new();
+    for window in &snapshot.windows {
+        findings.windows += 1;
+        verify_counts(window, findings);
+        for file in &window.manifest.published {
+            findings.files += 1;
+            findings.rows += file.rows;
+            findings.bytes += file.bytes;
+            verify_one(lake, window, file, &mut schemas, findings).await?;
+        }
+        for report in window.manifest.reports() {
+            if lake.stat(report).await?.is_none() {
+                let message = "the manifest names it, and it is not there".to_owned();
+                findings.problems.push(Problem {
+                    code: "missing",
+                    message,
+                    path: report.to_owned(),
+                });
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The manifest against itself: counts that add up, and as many rows in its files.
+fn verify_counts(window: &WindowState, findings: &mut Findings) {
+    let manifest = &window.manifest;
+    if manifest.state != State::Committed {
+        return;
+    }
+    let rows: u64 = manifest.published.iter().map(|file| file.rows).sum();
+    if !manifest.counts.add_up() || rows != manifest.counts.written {
+        findings.problems.push(Problem {
+            code: "counts",
+            message: format!(
+                "the counts do not add up: {rows} rows in files, {:?}",
+                manifest.counts
+            ),
+            path: window.name.to_string(),
+        });
+    }
+}
+
+async fn verify_one(
+    lake: &Lake,
+    window: &WindowState,
+    file: &DataFile,
+    schemas: &mut HashMap<String, SchemaRef>,
+    findings: &mut Findings,
+) -> Result<()> {
+    let mut expected = Expected::default();
+    // What cannot be opened is reported by verify_file.
+    if let Ok(reader) = DataFileReader::open(lake, &file.path, file.bytes).await {
+        let footer = Footer::read(&reader)?;
+        expected.partition_by = footer.partition_by;
+        let written = footer.schema_fingerprint.unwrap_or_default();
+        if window.manifest.state == State::Committed
+            && written != window.manifest.schema_fingerprint
+        {
+            findings.problems.push(Problem {
+                code: "schema",
+                message: format!(
+                    "the manifest's schema is {}, the file's is {written}",
+                    window.manifest.schema_fingerprint
+                ),
+                path: file.path.clone(),
+            });
+        }
+        // Files of one schema have the columns of the first one seen.
+        let schema = schemas.entry(written).or_insert_with(|| reader.schema().clone());
+        expected.schema = Some(SchemaRef::clone(schema));
+    }
+    findings.problems.extend(verify_file(lake, &file.clone().into(), &expected).await?);
+    Ok(())
+}

@@ -1,0 +1,111 @@
+//! A whole run: several windows at once, each on its own, and one report.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::StreamExt as _;
+use tracing::Instrument as _;
+use uuid::Uuid;
+
+use crate::clock::Clock;
+use crate::error::{Error, ErrorKind, Result};
+use crate::http::client::Client;
+use crate::lake::store::Lake;
+use crate::run::plan::Unit;
+use crate::run::progress::Progress;
+use crate::run::report::{RunReport, WindowReport};
+use crate::run::shared::Run;
+use crate::run::stop::{Cause, Stop};
+use crate::run::window;
+use crate::spec::source::Source;
+
+/// Bounds of a whole run; past either, a checkpoint is saved and the run ends with exit 5.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Limits {
+    /// From the start of the run.
+    pub deadline: Option<Duration>,
+    /// Requests of all windows, retries included.
+    pub requests: Option<u64>,
+}
+
+/// What to extract, from where, and how.
+#[derive(Debug)]
+pub struct Extraction {
+    /// The API.
+    pub source: Arc<Source>,
+    /// Where the rows go.
+    pub lake: Lake,
+    /// The windows, in the order that decides the exit code.
+    pub units: Vec<Unit>,
+    /// Whether committed windows are fetched again and replaced.
+    pub refresh: bool,
+    /// Windows in flight at once; at least 1.
+    pub jobs: usize,
+    /// Bounds of the whole run.
+    pub limits: Limits,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Asks for an early, orderly end.
+    pub stop: Stop,
+    /// Raised as the run goes.
+    pub progress: Arc<Progress>,
+}
+
+/// Tries every window; a failure stops only its own.
+///
+/// # Errors
+/// Only what concerns no window: a client that cannot be built, a lake that cannot be opened.
+pub async fn extract(extraction: Extraction) -> Result<RunReport> {
+    let Extraction { source, lake, units, refresh, jobs, limits, clock, stop, progress } =
+        extraction;
+    lake.probe().await?;
+    let run = Arc::new(Run {
+        run_id: Uuid::now_v7().to_string(),
+        client: Client::new(&source, Arc::clone(&clock))?,
+        source,
+        lake,
+        refresh,
+        extracted_at: clock.now(),
+        clock,
+        stop: stop.clone(),
+        progress,
+        max_requests: limits.requests,
+    });
+    let deadline = limits.deadline.map(|deadline| {
+        tokio::spawn(async move {
+            tokio::time::sleep(deadline).await;
+            stop.because(Cause::Deadline);
+        })
+    });
+    let windows = futures::stream::iter(units)
+        .map(|unit| one(Arc::clone(&run), unit))
+        .buffered(jobs.max(1))
+        .collect::<Vec<WindowReport>>()
+        .await;
+    if let Some(deadline) = deadline {
+        deadline.abort();
+    }
+    Ok(RunReport::new(run.run_id.clone(), windows))
+}
+
+/// One window on a task of its own, so that windows share the cores.
+async fn one(run: Arc<Run>, unit: Unit) -> WindowReport {
+    let span = tracing::info_span!(
+        "window",
+        run_id = %run.run_id,
+        stream = %unit.stream.name,
+        window = %unit.window,
+    );
+    let of = (Arc::clone(&run), unit.clone());
+    let task = tokio::spawn(async move { window::run(&of.0, &of.1).await }.instrument(span));
+    let report = match task.await {
+        Ok(report) => report,
+        Err(panic) => {
+            let error =
+                Error::new(ErrorKind::Unexpected, "the window's task stopped").caused_by(panic);
+            WindowReport::failed(&run.source.name, &unit, &error)
+        }
+    };
+    run.progress.window_done();
+    report
+}

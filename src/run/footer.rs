@@ -1,0 +1,68 @@
+//! What a data file's footer says of its table, for those who read the lake without the schema file.
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::lake::parquet::{FOOTER_RUN_ID, FOOTER_SCHEMA, FOOTER_WINDOW};
+use crate::lake::read_back::DataFileReader;
+use crate::spec::table::Table;
+
+const FOOTER_KEY: &str = "lakeward.primary_key";
+const FOOTER_VERSION: &str = "lakeward.version_by";
+const FOOTER_PARTITION: &str = "lakeward.partition_by";
+
+/// The table as a data file remembers it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Footer {
+    /// The fields of the primary key; may be empty.
+    pub primary_key: Vec<String>,
+    /// The field that says which version of a record is later.
+    pub version_by: Option<String>,
+    /// The field whose UTC date is the partition.
+    pub partition_by: Option<String>,
+    /// Fingerprint of the schema that the rows were decoded by.
+    pub schema_fingerprint: Option<String>,
+}
+
+impl Footer {
+    /// The key-values of a file that a run writes.
+    pub(crate) fn entries(table: &Table, window: &str, run_id: &str) -> Vec<(String, String)> {
+        let name = |index: &usize| table.fields.get(*index).map(|field| field.name.clone());
+        let key: Vec<String> = table.primary_key.iter().filter_map(name).collect();
+        let of = |key: &str, value: String| (key.to_owned(), value);
+        let mut entries = vec![
+            of(FOOTER_WINDOW, window.to_owned()),
+            of(FOOTER_RUN_ID, run_id.to_owned()),
+            of(FOOTER_SCHEMA, table.fingerprint()),
+            of(FOOTER_KEY, serde_json::Value::from(key).to_string()),
+        ];
+        let version = table.version_by.as_ref().and_then(name);
+        entries.extend(version.map(|field| of(FOOTER_VERSION, field)));
+        let partition = table.partition_by.as_ref().and_then(name);
+        entries.extend(partition.map(|field| of(FOOTER_PARTITION, field)));
+        entries
+    }
+
+    /// Reads the footer of an open data file.
+    ///
+    /// # Errors
+    /// `Store` for an entry that lakeward did not write so.
+    pub fn read(file: &DataFileReader) -> Result<Self> {
+        let mut footer = Self::default();
+        let entries = file.metadata().file_metadata().key_value_metadata();
+        for entry in entries.into_iter().flatten() {
+            let Some(value) = entry.value.clone() else { continue };
+            match entry.key.as_str() {
+                FOOTER_KEY => {
+                    footer.primary_key = serde_json::from_str(&value).map_err(|error| {
+                        Error::new(ErrorKind::Store, "the footer's primary key is not a list")
+                            .caused_by(error)
+                    })?;
+                }
+                FOOTER_VERSION => footer.version_by = Some(value),
+                FOOTER_PARTITION => footer.partition_by = Some(value),
+                FOOTER_SCHEMA => footer.schema_fingerprint = Some(value),
+                _ => {}
+            }
+        }
+        Ok(footer)
+    }
+}

@@ -1,0 +1,224 @@
+//! The last stage: rows into staged files, rejects into dead letters, and checkpoints that name both.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::decode::Decoder;
+use crate::decode::shape::Shape;
+use crate::error::{Error, ErrorKind, Result};
+use crate::lake::data_file::StagedFile;
+use crate::lake::dead_letters::{DeadLetterWriter, Letter};
+use crate::lake::dedupe::KeyIndex;
+use crate::lake::partitions::{PartitionWriter, WriteOptions};
+use crate::lake::store::Lake;
+use crate::manifest::hold::{Progress, WindowRun};
+use crate::manifest::version::{Counts, Parts};
+use crate::page::{Meter, Position};
+use crate::run::footer::Footer;
+use crate::run::plan::Unit;
+use crate::run::shared::Run;
+use crate::run::stages::Landed;
+
+/// Partition files that may be open at once: a day's window touches one or two, a backfill's few.
+const MAX_OPEN: usize = 8;
+
+/// A window's rows on their way into the lake, as far as they have come.
+#[derive(Debug)]
+pub(crate) struct Landing {
+    lake: Lake,
+    staging: String,
+    writer: PartitionWriter,
+    letters: DeadLetterWriter,
+    files: Vec<StagedFile>,
+    parts: Parts,
+    position: Position,
+    seen: Vec<u64>,
+    counts: Counts,
+    earlier: Counts,
+    meter: Arc<Meter>,
+    every: Duration,
+    checkpoints: u64,
+    last_checkpoint: Instant,
+    full: bool,
+}
+
+impl Landing {
+    /// Opens the window's staging, going on from the checkpoint that an earlier attempt left.
+    pub(crate) async fn open(
+        run: &Run,
+        unit: &Unit,
+        held: &WindowRun,
+        decoder: &mut Decoder,
+        meter: Arc<Meter>,
+    ) -> Result<Self> {
+        let table = &unit.stream.table;
+        let (lake, dir, name) = (run.lake.clone(), held.chain().dir().clone(), held.name().clone());
+        let resumed = held.resumed();
+        let parts = resumed.map(|resumed| resumed.checkpoint.parts.clone()).unwrap_or_default();
+        let counts = resumed.map(|resumed| resumed.counts).unwrap_or_default();
+        if let Some(path) = parts.shape.last() {
+            decoder.resume(read_shape(&lake, path).await?);
+        }
+        if let Some(resumed) = resumed {
+            tracing::info!(
+                pages = resumed.checkpoint.pages,
+                records = resumed.checkpoint.records,
+                "going on from the checkpoint of attempt {}",
+                resumed.attempt
+            );
+        }
+        let options = WriteOptions {
+            table: Arc::clone(table),
+            schema: decoder.schema(),
+            dir: dir.clone(),
+            window_name: name.clone(),
+            attempt: held.attempt(),
+            footer: Footer::entries(table, &name.to_string(), &run.run_id),
+            first_file: 0,
+            keys: KeyIndex::load(&lake, table, &parts.keys).await?,
+            max_open: MAX_OPEN,
+        };
+        Ok(Self {
+            staging: dir.staging_dir(&name, held.attempt()),
+            writer: PartitionWriter::new(lake.clone(), options)?,
+            letters: DeadLetterWriter::new(lake.clone(), dir, name, held.attempt(), 1),
+            lake,
+            files: resumed.map(|resumed| resumed.files.clone()).unwrap_or_default(),
+            position: resumed.map_or_else(Position::start, |r| r.checkpoint.position()),
+            seen: resumed.map(|resumed| resumed.checkpoint.seen.clone()).unwrap_or_default(),
+            parts,
+            earlier: counts,
+            counts,
+            meter,
+            every: run.source.checkpoint_every,
+            checkpoints: 0,
+            last_checkpoint: Instant::now(),
+            full: false,
+        })
+    }
+
+    /// What to ask for next.
+    pub(crate) fn position(&self) -> Position {
+        self.position.clone()
+    }
+
+    /// Fingerprints of the pages so far.
+    pub(crate) fn seen(&self) -> Vec<u64> {
+        self.seen.clone()
+    }
+
+    /// Requests of this attempt, retries included.
+    pub(crate) fn requests(&self) -> u64 {
+        self.meter.read().0
+    }
+
+    /// Stages a page whole.
+    pub(crate) async fn land(&mut self, page: Landed) -> Result<()> {
+        let decoded = page.decoded;
+        let (rejected, fetched) = (count(decoded.rejects.len()), count(page.records));
+        self.full |= !self.writer.write(&decoded.batch).await?.is_empty();
+        for reject in &decoded.rejects {
+            let letter = Letter {
+                page: reject.page,
+                index: reject.index,
+                code: reject.code,
+                field: reject.field.as_deref(),
+                message: &reject.message,
+                record: &reject.record,
+            };
+            self.letters.append(&letter).await?;
+        }
+        self.counts.fetched += fetched;
+        self.counts.rejected += rejected;
+        self.counts.outside += decoded.outside;
+        self.counts.nulled += decoded.nulled;
+        self.position = page.after;
+        self.seen.extend(page.seen);
+        Ok(())
+    }
+
+    /// Whether a checkpoint is due: a file has reached its size, or enough time has passed.
+    pub(crate) fn checkpoint_due(&self) -> bool {
+        self.full || self.last_checkpoint.elapsed() >= self.every
+    }
+
+    /// Makes all that has landed durable, then names it. Only at a page boundary.
+    pub(crate) async fn checkpoint(&mut self, held: &WindowRun, shape: &Shape) -> Result<()> {
+        self.close(shape).await?;
+        let progress = Progress {
+            files: self.files.clone(),
+            position: self.position.clone(),
+            seen: self.seen.clone(),
+            parts: self.parts.clone(),
+            counts: self.counts(),
+        };
+        held.checkpoint(progress).await?;
+        tracing::debug!(pages = self.position.pages, files = self.files.len(), "checkpoint");
+        self.last_checkpoint = Instant::now();
+        self.full = false;
+        Ok(())
+    }
+
+    /// Closes what is open and writes what a resume needs beside the data.
+    async fn close(&mut self, shape: &Shape) -> Result<()> {
+        self.files.extend(self.writer.barrier().await?);
+        self.checkpoints += 1;
+        self.parts.keys.extend(self.writer.save_keys(self.checkpoints).await?);
+        self.parts.rejects.extend(self.letters.barrier().await?);
+        let path = format!("{}/shape-{}.json", self.staging, self.checkpoints);
+        let text = serde_json::to_vec(shape).map_err(|error| {
+            Error::new(ErrorKind::Unexpected, "the shape has no JSON form").caused_by(error)
+        })?;
+        self.lake.put(&path, text.into()).await?;
+        self.parts.shape = vec![path];
+        Ok(())
+    }
+
+    /// The settled files, and where the dead letters are. After the last page.
+    pub(crate) async fn settle(&mut self) -> Result<(Vec<StagedFile>, Option<String>)> {
+        self.files.extend(self.writer.barrier().await?);
+        let files = self.writer.settle(self.files.clone()).await?;
+        self.parts.rejects.extend(self.letters.barrier().await?);
+        let rejects = self.letters.publish(&self.parts.rejects).await?;
+        Ok((files, rejects))
+    }
+
+    /// Gives up what is staged since the last checkpoint, so that no upload stays open in a bucket.
+    pub(crate) async fn abandon(self) {
+        let (data, letters) = (self.writer.abandon().await, self.letters.abandon().await);
+        if let Err(error) = data.and(letters) {
+            tracing::warn!(%error, "could not give up an upload");
+        }
+    }
+
+    /// What has become of every record so far.
+    pub(crate) fn counts(&self) -> Counts {
+        let (requests, retries, throttled) = self.meter.read();
+        let duplicates = self.writer.duplicates();
+        let landed = self.counts.fetched - self.counts.rejected - self.counts.outside;
+        Counts {
+            pages: self.position.pages,
+            written: landed.saturating_sub(duplicates),
+            duplicates,
+            api_total: self.position.total,
+            requests: self.earlier.requests + requests,
+            retries: self.earlier.retries + retries,
+            throttled: self.earlier.throttled + throttled,
+            ..self.counts
+        }
+    }
+}
+
+async fn read_shape(lake: &Lake, path: &str) -> Result<Shape> {
+    let broken = || {
+        Error::new(ErrorKind::Store, "the checkpoint's drift observations cannot be read")
+            .with("object", path)
+            .hint("run with --refresh to fetch the window anew")
+    };
+    let text = lake.read(path).await?.ok_or_else(broken)?;
+    serde_json::from_slice(&text).map_err(|error| broken().caused_by(error))
+}
+
+fn count(length: usize) -> u64 {
+    u64::try_from(length).unwrap_or(u64::MAX)
+}

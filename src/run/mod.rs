@@ -1,0 +1,19 @@
+//! The only place where the stages meet: requests become pages, pages rows, rows staged files, and
+//! staged files a commit.
+//!
+//! ```text
+//! plan ──> extract ──> window: take ─> fetch ─> decode ─> land (checkpoints) ─> settle ─> publish
+//! ```
+
+pub mod extract;
+pub mod footer;
+mod landing;
+pub mod library;
+pub mod plan;
+pub mod progress;
+pub mod report;
+mod settle;
+mod shared;
+mod stages;
+pub mod stop;
+mod window;

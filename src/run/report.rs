@@ -1,0 +1,160 @@
+//! What a run did, window by window: the JSON document that orchestrators read.
+
+use serde::Serialize;
+
+use crate::error::Error;
+use crate::manifest::version::{Counts, DataFile, Drift, Manifest};
+use crate::run::plan::Unit;
+use crate::window::Window;
+
+/// What a whole run did.
+#[derive(Debug, Serialize)]
+pub struct RunReport {
+    /// The run's id, in every log line and manifest of it.
+    pub run_id: String,
+    /// One entry a window, in window order.
+    pub windows: Vec<WindowReport>,
+    /// The process's exit code: that of the first failure in window order.
+    pub exit: u8,
+}
+
+impl RunReport {
+    /// The report of these windows.
+    pub fn new(run_id: String, windows: Vec<WindowReport>) -> Self {
+        let exit = windows.iter().map(|window| window.exit).find(|&exit| exit != 0).unwrap_or(0);
+        Self { run_id, windows, exit }
+    }
+}
+
+/// What became of a window in this run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// Its rows were published.
+    Committed,
+    /// It was committed before; nothing was asked for.
+    Unchanged,
+    /// It was not published; what readers see is as before.
+    Failed,
+}
+
+impl Outcome {
+    /// The outcome in one word.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Committed => "committed",
+            Self::Unchanged => "unchanged",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+/// What became of one window.
+#[derive(Debug, Serialize)]
+pub struct WindowReport {
+    /// The source's name.
+    pub source: String,
+    /// The stream's name.
+    pub stream: String,
+    /// The table's name.
+    pub table: String,
+    /// The window's bounds.
+    #[serde(serialize_with = "bounds")]
+    pub window: Window,
+    /// What became of it in this run.
+    pub outcome: Outcome,
+    /// The state of its newest manifest; absent where there is none.
+    pub state: Option<&'static str>,
+    /// The attempt that the manifest speaks of.
+    pub attempt: Option<u64>,
+    /// The counts of that attempt.
+    pub counts: Option<Counts>,
+    /// What readers use, relative to the lake.
+    pub files: Vec<DataFile>,
+    /// The dead letters, relative to the lake.
+    pub rejects: Option<String>,
+    /// The drift report, relative to the lake.
+    pub drift: Option<Drift>,
+    /// The exit code that this window alone would end with.
+    pub exit: u8,
+    /// Why it failed.
+    pub error: Option<Failure>,
+}
+
+/// Why a window failed.
+#[derive(Debug, Serialize)]
+pub struct Failure {
+    /// The kind's name.
+    pub kind: &'static str,
+    /// What happened and where.
+    pub message: String,
+    /// What to do.
+    pub hint: Option<String>,
+}
+
+impl From<&Error> for Failure {
+    fn from(error: &Error) -> Self {
+        Self {
+            kind: error.kind().name(),
+            message: error.to_string(),
+            hint: error.hint_text().map(str::to_owned),
+        }
+    }
+}
+
+fn bounds<S: serde::Serializer>(
+    window: &Window,
+    serializer: S,
+) -> std::result::Result<S::Ok, S::Error> {
+    #[derive(Serialize)]
+    struct Bounds {
+        start: String,
+        end: String,
+        name: String,
+    }
+    let bounds = Bounds {
+        start: crate::window::show(window.start),
+        end: crate::window::show(window.end),
+        name: window.to_string(),
+    };
+    bounds.serialize(serializer)
+}
+
+impl WindowReport {
+    /// A window of which nothing more is known than its outcome.
+    pub fn new(source: &str, unit: &Unit, outcome: Outcome) -> Self {
+        Self {
+            source: source.to_owned(),
+            stream: unit.stream.name.clone(),
+            table: unit.stream.table.name.clone(),
+            window: unit.window,
+            outcome,
+            state: None,
+            attempt: None,
+            counts: None,
+            files: Vec::new(),
+            rejects: None,
+            drift: None,
+            exit: 0,
+            error: None,
+        }
+    }
+
+    /// A window that failed.
+    pub fn failed(source: &str, unit: &Unit, error: &Error) -> Self {
+        let exit = error.kind().exit_code();
+        Self { exit, error: Some(error.into()), ..Self::new(source, unit, Outcome::Failed) }
+    }
+
+    /// Fills in what the newest manifest says.
+    #[must_use]
+    pub fn with_manifest(mut self, manifest: &Manifest) -> Self {
+        self.state = Some(manifest.state.name());
+        self.attempt = Some(manifest.attempt);
+        self.counts = Some(manifest.counts);
+        self.files.clone_from(&manifest.published);
+        self.rejects.clone_from(&manifest.rejects);
+        self.drift.clone_from(&manifest.drift);
+        self
+    }
+}

@@ -1,0 +1,143 @@
+//! From the last page to the commit: what was staged is settled, counted, judged, and published or kept.
+
+use crate::decode::shape::Shape;
+use crate::drift::report::{DriftReport, report};
+use crate::error::{Error, ErrorKind, Result};
+use crate::manifest::hold::{Outcome, WindowRun};
+use crate::manifest::version::{Counts, Drift, Failure, Manifest};
+use crate::run::landing::Landing;
+use crate::run::plan::Unit;
+use crate::run::shared::Run;
+use crate::spec::source::OnCountMismatch;
+use crate::spec::table::DriftAction;
+
+/// Settles and judges what has landed; publishes it, or keeps it staged and says why.
+pub(crate) async fn settle(
+    run: &Run,
+    unit: &Unit,
+    mut landing: Landing,
+    shape: &Shape,
+    held: WindowRun,
+) -> Result<Manifest> {
+    let settled = outcome(run, unit, &mut landing, shape, &held).await;
+    let (outcome, verdict) = match settled {
+        Ok(settled) => settled,
+        Err(error) => {
+            if let Err(second) = held.release(Failure::from(&error)).await {
+                tracing::warn!(error = %second, "could not let the window go");
+            }
+            return Err(error);
+        }
+    };
+    match verdict {
+        Ok(()) => held.publish(outcome).await,
+        Err(error) => {
+            held.fail(Failure::from(&error), outcome).await?;
+            Err(error)
+        }
+    }
+}
+
+async fn outcome(
+    run: &Run,
+    unit: &Unit,
+    landing: &mut Landing,
+    shape: &Shape,
+    held: &WindowRun,
+) -> Result<(Outcome, Result<()>)> {
+    let (files, rejects) = landing.settle().await?;
+    let counts = landing.counts();
+    let rows: u64 = files.iter().map(|file| file.rows).sum();
+    if !counts.add_up() || rows != counts.written {
+        return Err(Error::new(
+            ErrorKind::Unexpected,
+            "the counts do not add up: nothing is published",
+        )
+        .with("counts", format!("{counts:?}"))
+        .with("rows in files", rows)
+        .hint("this is a defect of lakeward: please report it with the log"));
+    }
+    let table = &unit.stream.table;
+    let report = report(table, shape, unit.window, &table.fingerprint(), None);
+    let path = held.chain().dir().drift_path(held.name(), held.attempt());
+    let text = serde_json::to_vec_pretty(&report).map_err(|error| {
+        Error::new(ErrorKind::Unexpected, "the drift report has no JSON form").caused_by(error)
+    })?;
+    run.lake.put(&path, text.into()).await?;
+    for line in report.lines() {
+        tracing::warn!("drift: {line}");
+    }
+    let verdict = judge(unit, &counts, &report, &path, rejects.as_deref());
+    let drift = Drift {
+        path,
+        findings: u64::try_from(report.findings.len()).unwrap_or(u64::MAX),
+        worst: report.worst().map(|action| action_name(action).to_owned()),
+    };
+    Ok((Outcome { files, drift: Some(drift), rejects, counts }, verdict))
+}
+
+/// The reject limit, the drift policy, and the API's own total, in this order.
+fn judge(
+    unit: &Unit,
+    counts: &Counts,
+    report: &DriftReport,
+    drift: &str,
+    rejects: Option<&str>,
+) -> Result<()> {
+    let table = &unit.stream.table;
+    if exceeds(counts.rejected, counts.fetched, table.reject_limit) {
+        return Err(Error::new(
+            ErrorKind::Contract,
+            format!(
+                "{} of {} records were rejected, more than reject_limit {} allows",
+                counts.rejected, counts.fetched, table.reject_limit
+            ),
+        )
+        .with("dead letters", rejects.unwrap_or_default())
+        .hint("nothing was published; look at the dead letters, then mend the schema or the limit and run again"));
+    }
+    if report.worst() == Some(DriftAction::Fail) {
+        return Err(Error::new(
+            ErrorKind::Contract,
+            "the API has changed in a way that the drift policy forbids",
+        )
+        .with("report", drift)
+        .hint("nothing was published; the report has the lines that would accept the change"));
+    }
+    reconcile(unit, counts)
+}
+
+/// Holds the API's total against `written + rejected + outside` (DESIGN §3).
+fn reconcile(unit: &Unit, counts: &Counts) -> Result<()> {
+    let rows = counts.written + counts.rejected + counts.outside;
+    let Some(total) = counts.api_total.filter(|&total| total != rows) else {
+        return Ok(());
+    };
+    let message = format!("the API counts {total} records, the window has {rows}");
+    match unit.stream.on_count_mismatch {
+        OnCountMismatch::Warn => {
+            tracing::warn!(total, rows, "{message}");
+            Ok(())
+        }
+        OnCountMismatch::Fail => Err(Error::new(ErrorKind::Count, message)
+            .with("written", counts.written)
+            .with("rejected", counts.rejected)
+            .with("outside", counts.outside)
+            .with("duplicates", counts.duplicates)
+            .hint("nothing was published; run again when the API has settled, or declare on_count_mismatch: warn")),
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a share needs no more than 52 bits")]
+fn exceeds(part: u64, whole: u64, limit: f64) -> bool {
+    part > 0 && part as f64 > limit * whole as f64
+}
+
+fn action_name(action: DriftAction) -> &'static str {
+    match action {
+        DriftAction::Ignore => "ignore",
+        DriftAction::Warn => "warn",
+        DriftAction::DiscardRow => "discard_row",
+        DriftAction::Fail => "fail",
+    }
+}

@@ -1,0 +1,27 @@
+//! What the windows of a run share: one client with one pace, one lake, one clock.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+
+use crate::clock::Clock;
+use crate::http::client::Client;
+use crate::lake::store::Lake;
+use crate::run::progress::Progress;
+use crate::run::stop::Stop;
+use crate::spec::source::Source;
+
+/// What the windows of a run share.
+#[derive(Debug)]
+pub(crate) struct Run {
+    pub(crate) run_id: String,
+    pub(crate) source: Arc<Source>,
+    pub(crate) client: Client,
+    pub(crate) lake: Lake,
+    pub(crate) refresh: bool,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) stop: Stop,
+    pub(crate) progress: Arc<Progress>,
+    pub(crate) extracted_at: DateTime<Utc>,
+    pub(crate) max_requests: Option<u64>,
+}

@@ -1,0 +1,109 @@
+//! The first two stages of the pipeline, each a task with a short queue behind it, so that a slow
+//! stage slows the ones before it: pages are fetched, then decoded.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use futures::StreamExt as _;
+use tokio::sync::mpsc::{Receiver, channel};
+use tokio::task::JoinHandle;
+use tracing::Instrument as _;
+
+use crate::decode::shape::Shape;
+use crate::decode::{Decoded, Decoder};
+use crate::error::{Error, ErrorKind, Result};
+use crate::page::{Page, Position};
+
+/// Pages that wait between two stages.
+const QUEUE: usize = 2;
+
+/// A page's rows, and where the stream stands once they are durable.
+#[derive(Debug)]
+pub(crate) struct Landed {
+    /// Rows, rejects and counts.
+    pub(crate) decoded: Decoded,
+    /// Records of the page, whatever became of them.
+    pub(crate) records: usize,
+    /// The body's size in bytes.
+    pub(crate) bytes: usize,
+    /// What the page adds to the loop check.
+    pub(crate) seen: Vec<u64>,
+    /// Where the stream stands after the page.
+    pub(crate) after: Position,
+    /// The shape of everything up to this page, where it was asked for.
+    pub(crate) shape: Option<Shape>,
+}
+
+/// Reads `pages` ahead of the decoder.
+pub(crate) fn fetch<S>(pages: S) -> Receiver<Result<Page>>
+where
+    S: futures::Stream<Item = Result<Page>> + Send + 'static,
+{
+    let (sender, receiver) = channel(QUEUE);
+    let task = async move {
+        let mut pages = std::pin::pin!(pages);
+        while let Some(page) = pages.next().await {
+            let failed = page.is_err();
+            if sender.send(page).await.is_err() || failed {
+                return;
+            }
+        }
+    };
+    tokio::spawn(task.in_current_span());
+    receiver
+}
+
+/// The decoding stage: its output, and what it has seen when that has ended.
+pub(crate) struct Decoding {
+    /// Pages as rows, in order; an error is the last item.
+    pub(crate) landed: Receiver<Result<Landed>>,
+    wanted: Arc<AtomicBool>,
+    task: JoinHandle<Decoder>,
+}
+
+impl Decoding {
+    /// Decodes `pages` beside the stages around it.
+    pub(crate) fn start(mut decoder: Decoder, mut pages: Receiver<Result<Page>>) -> Self {
+        let (sender, landed) = channel(QUEUE);
+        let wanted = Arc::new(AtomicBool::new(false));
+        let wants = Arc::clone(&wanted);
+        let task = async move {
+            while let Some(page) = pages.recv().await {
+                let page = page.and_then(|page| decode(&mut decoder, page, &wants));
+                let failed = page.is_err();
+                if sender.send(page).await.is_err() || failed {
+                    break;
+                }
+            }
+            decoder
+        };
+        Self { landed, wanted, task: tokio::spawn(task.in_current_span()) }
+    }
+
+    /// Asks for the shape with one of the next pages, for a checkpoint there.
+    pub(crate) fn want_shape(&self) {
+        self.wanted.store(true, Ordering::Relaxed);
+    }
+
+    /// The shape of everything that was decoded.
+    pub(crate) async fn shape(self) -> Result<Shape> {
+        drop(self.landed);
+        let decoder = self.task.await.map_err(|error| {
+            Error::new(ErrorKind::Unexpected, "the decoder stopped").caused_by(error)
+        })?;
+        Ok(decoder.shape().clone())
+    }
+}
+
+fn decode(decoder: &mut Decoder, page: Page, wants: &AtomicBool) -> Result<Landed> {
+    let decoded = tokio::task::block_in_place(|| decoder.decode(&page))?;
+    let shape = wants.swap(false, Ordering::Relaxed).then(|| decoder.shape().clone());
+    Ok(Landed {
+        decoded,
+        records: page.records.len(),
+        bytes: page.body.len(),
+        seen: page.seen,
+        after: page.after,
+        shape,
+    })
+}

@@ -1,0 +1,191 @@
+//! One window, from request to commit: the whole pipeline on one screen.
+
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+
+use crate::decode::{DecodeOptions, Decoder};
+use crate::error::{Error, ErrorKind, Result};
+use crate::http::pages::{Resume, pages};
+use crate::lake::layout::{TableDir, WindowName};
+use crate::manifest::chain::Chain;
+use crate::manifest::hold::WindowRun;
+use crate::manifest::lease::{Take, Taken, take};
+use crate::manifest::version::{Failure, Manifest};
+use crate::page::Meter;
+use crate::run::landing::Landing;
+use crate::run::plan::Unit;
+use crate::run::report::{Outcome, WindowReport};
+use crate::run::settle::settle;
+use crate::run::shared::Run;
+use crate::run::stages::{Decoding, fetch};
+use crate::run::stop::Cause;
+
+/// Extracts a window and says what became of it; an error is part of the report.
+pub(crate) async fn run(run: &Run, unit: &Unit) -> WindowReport {
+    match extract(run, unit).await {
+        Ok((outcome, manifest)) => {
+            tracing::info!(
+                outcome = outcome.name(),
+                written = manifest.counts.written,
+                files = manifest.published.len(),
+                "window {}",
+                outcome.name()
+            );
+            WindowReport::new(&run.source.name, unit, outcome).with_manifest(&manifest)
+        }
+        Err(error) => {
+            tracing::error!(kind = error.kind().name(), hint = error.hint_text(), "{error}");
+            let report = WindowReport::failed(&run.source.name, unit, &error);
+            match newest(run, unit).await {
+                Ok(Some(manifest)) => report.with_manifest(&manifest),
+                Ok(None) | Err(_) => report,
+            }
+        }
+    }
+}
+
+async fn extract(run: &Run, unit: &Unit) -> Result<(Outcome, Manifest)> {
+    if let Some(cause) = run.stop.cause() {
+        return Err(cause.error());
+    }
+    let held = match take(chain(run, unit)?, Arc::clone(&run.clock), intent(run, unit)).await? {
+        Taken::Committed(manifest) => return Ok((Outcome::Unchanged, *manifest)),
+        Taken::Run(held) => held,
+    };
+    let meter = Arc::new(Meter::default());
+    let mut decoder = Decoder::new(Arc::clone(&unit.stream.table), options(run, unit))?;
+    let mut landing = Landing::open(run, unit, &held, &mut decoder, Arc::clone(&meter)).await?;
+    let stop = stop_of(run, &held);
+    let pages = pages(
+        run.client.clone(),
+        Arc::clone(&unit.stream),
+        unit.window,
+        Resume { position: landing.position(), seen: landing.seen() },
+        meter,
+        stop.clone(),
+    );
+    let mut decoding = Decoding::start(decoder, fetch(pages));
+    let _stopped = stop.drop_guard();
+    let ended = land(run, &mut landing, &mut decoding, &held).await;
+    let shape = decoding.shape().await?;
+    match ended {
+        // A kill while settling then costs no request.
+        Ended::Complete => match landing.checkpoint(&held, &shape).await {
+            Ok(()) => {
+                let manifest = settle(run, unit, landing, &shape, *held).await?;
+                Ok((Outcome::Committed, manifest))
+            }
+            Err(error) => Err(let_go(run, *held, error, Ok(())).await),
+        },
+        Ended::Early(error) => {
+            let saved = landing.checkpoint(&held, &shape).await;
+            Err(let_go(run, *held, error, saved).await)
+        }
+        Ended::Broken(error) => {
+            landing.abandon().await;
+            Err(let_go(run, *held, error, Ok(())).await)
+        }
+    }
+}
+
+/// How the pages of a window ended.
+enum Ended {
+    /// With the last page.
+    Complete,
+    /// Before it; what has landed may be named by a checkpoint.
+    Early(Error),
+    /// In the middle of a page: only the last checkpoint is whole.
+    Broken(Error),
+}
+
+/// Lands page after page, with a checkpoint whenever one is due.
+async fn land(
+    run: &Run,
+    landing: &mut Landing,
+    decoding: &mut Decoding,
+    held: &WindowRun,
+) -> Ended {
+    while let Some(page) = decoding.landed.recv().await {
+        let mut page = match page {
+            Ok(page) => page,
+            Err(error) => return Ended::Early(error),
+        };
+        run.progress.page(page.records, page.bytes);
+        let shape = page.shape.take();
+        if let Err(error) = landing.land(page).await {
+            return Ended::Broken(error);
+        }
+        if let Some(shape) = shape {
+            if let Err(error) = landing.checkpoint(held, &shape).await {
+                return Ended::Broken(error);
+            }
+        } else if landing.checkpoint_due() {
+            decoding.want_shape();
+        }
+        if landing.requests() >= run.max_requests.unwrap_or(u64::MAX) {
+            run.stop.because(Cause::MaxRequests);
+        }
+    }
+    Ended::Complete
+}
+
+/// Lets a window go that did not end well: any host may go on from its checkpoint at once.
+async fn let_go(run: &Run, held: WindowRun, error: Error, saved: Result<()>) -> Error {
+    if held.lost().is_cancelled() || error.kind() == ErrorKind::Held {
+        return Error::new(
+            ErrorKind::Held,
+            "another run took the window over while this one was paused",
+        )
+        .hint("nothing of this run is visible to readers; the other run finishes the window");
+    }
+    if let Err(second) = saved {
+        tracing::warn!(error = %second, "could not save a checkpoint: the last one stands");
+    }
+    let error = match run.stop.cause() {
+        Some(cause) if error.kind() == ErrorKind::Interrupted => cause.error(),
+        _ => error,
+    };
+    if let Err(second) = held.release(Failure::from(&error)).await {
+        tracing::warn!(error = %second, "could not let the window go: a rerun on this host takes it over");
+    }
+    error
+}
+
+/// One token for both ends: the run's, and the loss of this window.
+fn stop_of(run: &Run, held: &WindowRun) -> CancellationToken {
+    let stop = run.stop.child();
+    let (lost, both) = (held.lost(), stop.clone());
+    tokio::spawn(async move {
+        if both.run_until_cancelled(lost.cancelled()).await.is_some() {
+            both.cancel();
+        }
+    });
+    stop
+}
+
+fn chain(run: &Run, unit: &Unit) -> Result<Chain> {
+    let name = WindowName::new(&run.source.name, &unit.stream.name, unit.window)?;
+    Ok(Chain::new(run.lake.clone(), TableDir::new(&unit.stream.table.name)?, name))
+}
+
+async fn newest(run: &Run, unit: &Unit) -> Result<Option<Manifest>> {
+    Ok(chain(run, unit)?.newest().await?.map(|(_, manifest)| manifest))
+}
+
+fn intent(run: &Run, unit: &Unit) -> Take {
+    Take {
+        run_id: run.run_id.clone(),
+        schema_fingerprint: unit.stream.table.fingerprint(),
+        source_fingerprint: run.source.fingerprint(&unit.stream),
+        refresh: run.refresh,
+        accept_drift: false,
+    }
+}
+
+fn options(run: &Run, unit: &Unit) -> DecodeOptions {
+    DecodeOptions {
+        extracted_at: run.extracted_at,
+        clip: unit.stream.clip.clone().map(|field| (field, unit.window)),
+    }
+}
