@@ -16,9 +16,11 @@
 //! - [`window`]: half-open UTC windows and backfill.
 //! - [`page`]: requests, pages and cursors as plain values.
 //! - [`spec`]: the source and schema files, loaded with line numbers and checked.
+//! - [`http`]: requests, pacing, retries and pagination: a window as a stream of pages.
 
 pub mod clock;
 pub mod error;
+pub mod http;
 pub mod page;
 pub mod redact;
 pub mod spec;
