@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -14,8 +14,8 @@ use reqwest::{Method, StatusCode};
 use url::Url;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::http::client::Client;
 use crate::http::envelope::{Envelope, Plan};
+use crate::http::origin::Origin;
 use crate::http::redirect::{MAX_REDIRECTS, is_credential};
 use crate::http::retry::retry_after;
 use crate::http::status::{Class, classify};
@@ -31,7 +31,9 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// A request and what its answer is read with.
 pub(super) struct Exchange<'a> {
-    pub(super) client: &'a Client,
+    pub(super) origin: &'a Origin,
+    /// Requests that may still be sent.
+    pub(super) budget: Option<&'a AtomicU64>,
     pub(super) request: &'a PageRequest,
     pub(super) plan: &'a Arc<Plan>,
     pub(super) on_status: &'a BTreeMap<u16, OnStatus>,
@@ -116,16 +118,16 @@ impl Exchange<'_> {
     }
 
     async fn send(&self, hop: &Hop) -> Result<Result<Reply, Lost>> {
-        let shared = &self.client.shared;
+        let origin = self.origin;
         let request = self.outgoing(hop)?;
-        self.client.pace().await?;
+        origin.pace(self.budget).await?;
         Meter::count(&self.meter.requests);
-        let sent = transport::send(&shared.transport, request, &shared.http).await;
+        let sent = transport::send(&origin.transport, request, &origin.http).await;
         if let Ok(reply) = &sent {
             tracing::debug!(
                 request_id = %hop.request_id,
                 method = %hop.method,
-                url = %self.client.shown(&hop.url),
+                url = %self.origin.shown(&hop.url),
                 status = reply.status.as_u16(),
                 ms = u64::try_from(reply.took.as_millis()).unwrap_or(u64::MAX),
                 bytes = reply.body.len(),
@@ -137,13 +139,13 @@ impl Exchange<'_> {
 
     /// The request as it goes out. Credentials, declared or known by a header's name, only go home.
     fn outgoing(&self, hop: &Hop) -> Result<Request> {
-        let shared = &self.client.shared;
-        let authenticator = &self.client.credentials()?.authenticator;
-        let at_home = shared.routes.is_home(&hop.url);
+        let origin = self.origin;
+        let authenticator = &origin.credentials()?.authenticator;
+        let at_home = origin.routes.is_home(&hop.url);
         let mut request = Request::new(hop.method.clone(), hop.url.clone());
         let headers = request.headers_mut();
         headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
-        headers.insert(USER_AGENT, header_value("User-Agent", &shared.http.user_agent)?);
+        headers.insert(USER_AGENT, header_value("User-Agent", &origin.http.user_agent)?);
         if hop.body.is_some() {
             headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         }
@@ -169,11 +171,11 @@ impl Exchange<'_> {
         let location = std::str::from_utf8(location.as_bytes()).map_err(|error| {
             Error::new(ErrorKind::Api, "a redirect's Location is not text").caused_by(error)
         })?;
-        let url = self.client.follow(&hop.url, location)?;
+        let url = self.origin.follow(&hop.url, location)?;
         if reply.status == StatusCode::MOVED_PERMANENTLY
-            && !self.client.shared.warned_moved.swap(true, Ordering::Relaxed)
+            && !self.origin.warned_moved.swap(true, Ordering::Relaxed)
         {
-            let (from, to) = (self.client.shown(&hop.url), self.client.shown(&url));
+            let (from, to) = (self.origin.shown(&hop.url), self.origin.shown(&url));
             tracing::warn!(%from, %to, "moved permanently: update base_url or path");
         }
         let becomes_get = match reply.status {
@@ -218,7 +220,7 @@ impl Exchange<'_> {
             .headers
             .get(RETRY_AFTER)
             .and_then(|value| value.to_str().ok())
-            .and_then(|value| retry_after(value, self.client.shared.clock.now()));
+            .and_then(|value| retry_after(value, self.origin.clock.now()));
         let throttled = match reply.status {
             StatusCode::TOO_MANY_REQUESTS => true,
             StatusCode::SERVICE_UNAVAILABLE => reply.headers.contains_key(RETRY_AFTER),
@@ -238,7 +240,7 @@ impl Exchange<'_> {
 
     /// No response: the connection or the deadline, worth another attempt; or a body over the cap.
     fn lost(&self, lost: Lost, hop: &Hop) -> Result<Outcome> {
-        let http = &self.client.shared.http;
+        let http = &self.origin.http;
         let (reason, error) = match lost {
             Lost::TooLarge => {
                 let most = http.max_page_bytes;
@@ -299,7 +301,7 @@ impl Exchange<'_> {
     /// What the API did, with its status, content type and the beginning of the body.
     fn answer(&self, kind: ErrorKind, what: &str, reply: &Reply) -> Error {
         let mut error = Error::new(kind, format!("the API {what} ({})", said(reply.status)));
-        let Ok(credentials) = self.client.credentials() else { return error };
+        let Ok(credentials) = self.origin.credentials() else { return error };
         if let Some(kind) = reply.headers.get(CONTENT_TYPE) {
             let text = String::from_utf8_lossy(kind.as_bytes());
             error = error.with("content_type", credentials.scrubber.excerpt(text.as_bytes()));
@@ -313,7 +315,7 @@ impl Exchange<'_> {
         placed(
             error,
             hop.method.as_str(),
-            &self.client.shown(&hop.url).to_string(),
+            &self.origin.shown(&hop.url).to_string(),
             &hop.request_id,
         )
     }

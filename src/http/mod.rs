@@ -5,7 +5,7 @@
 //!                 ^______________ retry ______________|
 //! ```
 //!
-//! - [`client`]: one API, its limiter and its credentials; the retry loop.
+//! - [`client`]: the requests of one source, and the retry loop.
 //! - [`pages`]: a window of a stream, page by page, resumable behind any of them.
 //! - [`auth`] and [`paginate`]: closed sets, one file a variant.
 //!
@@ -21,6 +21,7 @@ mod envelope;
 mod excerpt;
 mod exchange;
 mod limiter;
+mod origin;
 pub mod pages;
 pub mod paginate;
 mod redirect;

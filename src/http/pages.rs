@@ -10,7 +10,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::http::Stop;
 use crate::http::client::Client;
 use crate::http::envelope::{Plan, Total};
-use crate::http::exchange::{Exchange, Fetched, placed};
+use crate::http::exchange::{Fetched, placed};
 use crate::http::paginate::{self, Next, Turn};
 use crate::http::seen::{Seen, Sight};
 use crate::page::{Cursor, Meter, Page, PageRequest, Position};
@@ -60,6 +60,9 @@ pub fn pages(
     };
     stream::try_unfold((walk, stop), |(mut walk, stop)| async move {
         let number = walk.position.pages + 1;
+        if walk.position.next.is_none() {
+            return Ok(None);
+        }
         let page = tokio::select! {
             biased;
             () = stop.cancelled() => {
@@ -91,15 +94,10 @@ impl Walk {
         let Some(asked) = self.position.next.clone() else { return Ok(None) };
         let number = self.position.pages + 1;
         let request = self.client.request(&self.stream, self.window, number, &asked)?;
-        let exchange = Exchange {
-            client: &self.client,
-            request: &request,
-            plan: &self.plan,
-            on_status: &self.stream.on_status,
-            meter: &self.meter,
-        };
-        let fetched = self.client.fetch(&exchange).await?;
-        let (url, id) = (self.client.shown(&fetched.url).to_string(), fetched.request_id.clone());
+        let on_status = &self.stream.on_status;
+        let fetched = self.client.fetch(&request, &self.plan, on_status, &self.meter).await?;
+        let (url, id) =
+            (self.client.origin().shown(&fetched.url).to_string(), fetched.request_id.clone());
         self.turn(&request, &asked, fetched)
             .map(Some)
             .map_err(|error| placed(error, request.method.as_str(), &url, &id))
@@ -109,7 +107,7 @@ impl Walk {
     fn turn(&mut self, request: &PageRequest, asked: &Cursor, fetched: Fetched) -> Result<Page> {
         let spans = self.plan.records(&fetched.envelope).map_err(|error| {
             // Often an error that the API reports with a 200: its text says more than its keys.
-            match self.client.credentials() {
+            match self.client.origin().credentials() {
                 Ok(known) => error.with("body", known.scrubber.excerpt(&fetched.body)),
                 Err(_) => error,
             }
@@ -136,7 +134,7 @@ impl Walk {
             None => None,
             Some(Next::Cursor(cursor)) => Some(cursor),
             Some(Next::Link(target)) => {
-                let url = self.client.follow(&fetched.url, &target)?;
+                let url = self.client.origin().follow(&fetched.url, &target)?;
                 Some(Cursor::Url { url: url.into() })
             }
         };
@@ -210,13 +208,13 @@ impl Walk {
             Some(Cursor::Token { token }) => {
                 if !note(&mut self.seen, Sight::Token, token.as_bytes()) {
                     let shown: String = token.chars().take(100).collect();
-                    let shown = self.client.credentials()?.scrubber.scrub(&shown);
+                    let shown = self.client.origin().credentials()?.scrubber.scrub(&shown);
                     return Err(looping(format!("the cursor `{shown}` came before")));
                 }
             }
             Some(Cursor::Url { url }) => {
                 if !note(&mut self.seen, Sight::Url, url.as_bytes()) {
-                    let shown = url.parse().map(|url| self.client.shown(&url).to_string());
+                    let shown = url.parse().map(|url| self.client.origin().shown(&url).to_string());
                     let shown = shown.unwrap_or_default();
                     return Err(looping(format!("the next URL {shown} came before")));
                 }

@@ -40,9 +40,24 @@ pub(super) enum Lost {
 
 /// The HTTP client with what this crate does itself switched off (see `http/mod.rs`).
 ///
+/// A bare container has no CA certificates, which fails even a client that only speaks plain HTTP; one
+/// whose base URL is `plain` is then set up to trust none.
+///
 /// # Errors
-/// `Config` when the CA bundle or the proxy cannot be used.
-pub(super) fn client(http: &Http) -> Result<reqwest::Client> {
+/// `Config` when the CA bundle or the proxy cannot be used, or there are no CA certificates at all.
+pub(super) fn client(http: &Http, plain: bool) -> Result<reqwest::Client> {
+    match builder(http)?.build() {
+        Err(_) if plain => builder(http)?.tls_certs_only([]).build(),
+        built => built,
+    }
+    .map_err(|error| {
+        Error::new(ErrorKind::Config, "could not set up the HTTP client")
+            .caused_by(error.without_url())
+            .hint("install the system's CA certificates, or name a file of them in http.ca_bundle")
+    })
+}
+
+fn builder(http: &Http) -> Result<reqwest::ClientBuilder> {
     let mut builder = reqwest::Client::builder()
         .connect_timeout(http.connect_timeout)
         .redirect(reqwest::redirect::Policy::none())
@@ -68,10 +83,7 @@ pub(super) fn client(http: &Http) -> Result<reqwest::Client> {
             .map_err(|_| Error::new(ErrorKind::Config, "http.proxy cannot be used"))?;
         builder = builder.proxy(proxy);
     }
-    builder.build().map_err(|error| {
-        Error::new(ErrorKind::Config, "could not set up the HTTP client")
-            .caused_by(error.without_url())
-    })
+    Ok(builder)
 }
 
 /// Sends `request` and reads its response.

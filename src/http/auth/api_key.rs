@@ -3,7 +3,8 @@
 use reqwest::Request;
 use reqwest::header::{HeaderName, HeaderValue};
 
-use super::{header_value, required, without_query};
+use super::query::without_query;
+use super::secret::{header_value, required};
 use crate::error::{Error, ErrorKind, Result};
 use crate::redact::Secret;
 use crate::spec::auth::{KeyPlace, SecretRef};

@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use reqwest::Request;
 use reqwest::header::{AUTHORIZATION, HeaderValue};
 
-use super::{header_value, place, required};
+use super::secret::{header_value, place, required};
 use crate::error::{Error, ErrorKind, Result};
 use crate::redact::Secret;
 use crate::spec::auth::SecretRef;

@@ -3,7 +3,7 @@
 use reqwest::Request;
 use reqwest::header::{AUTHORIZATION, HeaderValue};
 
-use super::{header_value, required};
+use super::secret::{header_value, required};
 use crate::error::Result;
 use crate::redact::Secret;
 use crate::spec::auth::SecretRef;

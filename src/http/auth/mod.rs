@@ -5,17 +5,19 @@
 mod api_key;
 mod basic;
 mod bearer;
+mod query;
+mod secret;
 
 use reqwest::Request;
-use reqwest::header::HeaderValue;
 use url::Url;
 
 use self::api_key::ApiKey;
 use self::basic::Basic;
 use self::bearer::Bearer;
-use crate::error::{Error, ErrorKind, Result};
+use self::query::without_query;
+use crate::error::Result;
 use crate::redact::Secret;
-use crate::spec::auth::{Auth, SecretRef};
+use crate::spec::auth::Auth;
 
 /// How a client's requests are authenticated. One variant a `type`.
 #[derive(Clone, Debug)]
@@ -91,54 +93,11 @@ impl Authenticator {
     }
 }
 
-/// Removes the query pairs that `remove` picks, and leaves the others byte for byte as they are.
-fn without_query(url: &mut Url, remove: impl Fn(&str, &str) -> bool) {
-    let Some(query) = url.query() else { return };
-    let kept: Vec<&str> = query
-        .split('&')
-        .filter(|part| {
-            !url::form_urlencoded::parse(part.as_bytes()).any(|(key, value)| remove(&key, &value))
-        })
-        .collect();
-    let kept = kept.join("&");
-    if kept != query {
-        url.set_query((!kept.is_empty()).then_some(&kept));
-    }
-}
-
-/// Resolves a secret that must not be empty.
-fn required(secret: &SecretRef) -> Result<Secret> {
-    let resolved = secret.resolve()?;
-    if resolved.expose().is_empty() {
-        return Err(Error::new(ErrorKind::Config, format!("{} is empty", place(secret))));
-    }
-    Ok(resolved)
-}
-
-/// A header value that no debug output shows.
-fn header_value(secret: &SecretRef, text: &str) -> Result<HeaderValue> {
-    let mut value = HeaderValue::from_str(text).map_err(|_| {
-        Error::new(
-            ErrorKind::Config,
-            format!("{} holds a character that no header may hold", place(secret)),
-        )
-        .hint("look for a line break or a space at its end")
-    })?;
-    value.set_sensitive(true);
-    Ok(value)
-}
-
-fn place(secret: &SecretRef) -> String {
-    match secret {
-        SecretRef::Env(name) => format!("the environment variable {name}"),
-        SecretRef::File(path) => format!("the secret's file {}", path.display()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::spec::auth::KeyPlace;
+    use crate::error::ErrorKind;
+    use crate::spec::auth::{KeyPlace, SecretRef};
 
     fn file(text: &str) -> (tempfile::NamedTempFile, SecretRef) {
         let file = tempfile::NamedTempFile::new().expect("file");

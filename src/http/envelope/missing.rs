@@ -23,7 +23,7 @@ pub(super) fn error(pointer: &Pointer, body: &[u8]) -> Error {
         let Some(text) = text_at(parent, body) else { continue };
         let place = if depth == 0 { "the body".to_owned() } else { format!("`{}`", show(parent)) };
         let Some(keys) = keys(text) else {
-            return error.hint(format!("{place} is {}, not an object", super::kind(text)));
+            return error.hint(format!("{place} is {}, not an object", scan::kind(text)));
         };
         return error.hint(hint(&place, token, &keys));
     }

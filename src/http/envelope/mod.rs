@@ -10,7 +10,7 @@ use std::ops::Range;
 
 use bytes::Bytes;
 
-use self::scan::{Node, NotJson};
+use self::scan::{Node, NotJson, Records, kind};
 use crate::error::{Error, ErrorKind, Result};
 use crate::spec::pagination::{CursorFrom, Pagination};
 use crate::spec::pointer::Pointer;
@@ -42,16 +42,6 @@ pub(super) struct Envelope {
     body: Bytes,
     records: Records,
     values: Vec<Option<Range<usize>>>,
-}
-
-/// What stands where the records should.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Records {
-    Missing,
-    Null,
-    Found(Vec<Range<usize>>),
-    /// Something else, as the end of a sentence.
-    NotArray(&'static str),
 }
 
 /// What a page says of the number of records.
@@ -242,18 +232,6 @@ fn token(text: &str, pointer: &Pointer) -> Result<Option<String>> {
         }
         Some(b'-' | b'0'..=b'9') => Ok(Some(text.to_owned())),
         _ => Err(odd()),
-    }
-}
-
-/// What kind of value `text` is, as the end of a sentence.
-fn kind(text: &str) -> &'static str {
-    match text.as_bytes().first() {
-        Some(b'{') => "an object",
-        Some(b'[') => "an array",
-        Some(b'"') => "a string",
-        Some(b't' | b'f') => "a bool",
-        Some(b'n') => "null",
-        _ => "a number",
     }
 }
 

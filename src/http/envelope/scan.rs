@@ -10,7 +10,6 @@ use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::Records;
 use crate::spec::pointer::Pointer;
 
 /// A step of some pointers; the root is the whole body.
@@ -48,6 +47,28 @@ impl Node {
     /// The child of an array's item: RFC 6901 §4 writes indices without leading zeros.
     fn item(&self, index: usize) -> Option<&Self> {
         if self.children.is_empty() { None } else { self.child(&index.to_string()) }
+    }
+}
+
+/// What stands where the records should.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Records {
+    Missing,
+    Null,
+    Found(Vec<Range<usize>>),
+    /// Something else, as the end of a sentence.
+    NotArray(&'static str),
+}
+
+/// What kind of value `text` is, as the end of a sentence.
+pub(super) fn kind(text: &str) -> &'static str {
+    match text.as_bytes().first() {
+        Some(b'{') => "an object",
+        Some(b'[') => "an array",
+        Some(b'"') => "a string",
+        Some(b't' | b'f') => "a bool",
+        Some(b'n') => "null",
+        _ => "a number",
     }
 }
 

@@ -4,7 +4,7 @@
 //! followed: filters and permissions empty pages in the middle of a list. A token from the last record says
 //! nothing of an end, so without `has_more` it is followed until a page is empty.
 
-use super::{Ask, Next, Turn};
+use super::turn::{Ask, Next, Turn};
 use crate::error::{Error, ErrorKind, Result};
 use crate::http::envelope::token_of_record;
 use crate::page::Cursor;

@@ -2,7 +2,7 @@
 
 use reqwest::header::LINK;
 
-use super::{Next, Turn};
+use super::turn::{Next, Turn};
 
 pub(super) fn advance(turn: &Turn<'_>) -> Option<Next> {
     turn.headers

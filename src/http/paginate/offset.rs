@@ -1,7 +1,7 @@
 //! `type: offset`: the number of records before the page. It advances by the records received, because
 //! a server may cap `limit`.
 
-use super::{Ask, Next, Turn};
+use super::turn::{Ask, Next, Turn};
 use crate::error::Result;
 use crate::page::Cursor;
 use crate::spec::pagination::ByOffset;

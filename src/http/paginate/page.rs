@@ -1,6 +1,6 @@
 //! `type: page`: page numbers.
 
-use super::{Ask, Next, Turn};
+use super::turn::{Ask, Next, Turn};
 use crate::error::Result;
 use crate::page::Cursor;
 use crate::spec::pagination::ByPage;
