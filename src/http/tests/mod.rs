@@ -2,6 +2,7 @@
 
 mod ends;
 mod faults;
+mod logs;
 mod origins;
 mod scripted;
 
