@@ -16,7 +16,7 @@ pub(super) enum Sight {
 }
 
 impl Sight {
-    /// 64 bits of `bytes`: among a million pages two collide once in 10^7 windows.
+    /// 64 bits of `bytes`: among a million pages two collide in less than one window of ten million.
     pub(super) fn fingerprint(self, bytes: &[u8]) -> u64 {
         let seed = match self {
             Self::Body => 1,

@@ -1,6 +1,6 @@
 //! Pagination: what a position puts into a request, and what a page says of the next one.
 //!
-//! Two verbs for each declared type, and no I/O: [`ask`] turns a cursor into parameters, [`advance`] turns a
+//! Two verbs for each declared type, and no I/O: `ask` turns a cursor into parameters, `advance` turns a
 //! page into the next cursor. One file a variant.
 
 mod cursor;
