@@ -1,0 +1,145 @@
+//! A source's client: the requests it makes, and the loop that sends one again.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use url::Url;
+
+use crate::clock::Clock;
+use crate::error::{Error, ErrorKind, Result};
+use crate::http::envelope::Plan;
+use crate::http::exchange::{Exchange, Fault, Fetched, Outcome};
+use crate::http::origin::Origin;
+use crate::http::request::Recipe;
+use crate::http::retry::{self, Verdict};
+use crate::page::{Cursor, Meter, PageRequest};
+use crate::spec::source::{OnStatus, Retry, Source, Stream};
+use crate::spec::template::Template;
+use crate::window::{Window, show};
+
+/// A source's client. Clones share everything: connections, the limiter, the request budget.
+#[derive(Clone, Debug)]
+pub struct Client {
+    shared: Arc<Shared>,
+    budget: Option<Arc<AtomicU64>>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    origin: Origin,
+    base_url: Url,
+    headers: Vec<(String, Template)>,
+    retry: Retry,
+}
+
+impl Client {
+    /// A client for `source`. Nothing is sent, and no secret is resolved, before the first request.
+    ///
+    /// # Errors
+    /// `Config` when the CA bundle, the proxy or the rate limit cannot be used.
+    pub fn new(source: &Source, clock: Arc<dyn Clock>) -> Result<Self> {
+        let shared = Shared {
+            origin: Origin::new(source, clock)?,
+            base_url: source.base_url.clone(),
+            headers: source.headers.clone(),
+            retry: source.retry.clone(),
+        };
+        Ok(Self { shared: Arc::new(shared), budget: None })
+    }
+
+    /// The same client with a budget: after `requests` more (retries and redirects included, over all
+    /// clones made from here on) a request fails with kind `Budget` instead of being sent.
+    #[must_use]
+    pub fn with_budget(mut self, requests: u64) -> Self {
+        self.budget = Some(Arc::new(AtomicU64::new(requests)));
+        self
+    }
+
+    /// The request for a page of `stream`, without credentials.
+    ///
+    /// # Errors
+    /// `Config` when a template fails; `Api` when a URL from a checkpoint leads elsewhere than the source allows.
+    pub(super) fn request(
+        &self,
+        stream: &Stream,
+        window: Window,
+        number: u64,
+        cursor: &Cursor,
+    ) -> Result<PageRequest> {
+        if let Cursor::Url { url } = cursor {
+            self.origin().follow(&self.shared.base_url, url)?;
+        }
+        let recipe = Recipe {
+            base_url: &self.shared.base_url,
+            headers: &self.shared.headers,
+            stream,
+            window,
+            now: self.origin().clock.now(),
+        };
+        recipe.request(number, cursor)
+    }
+
+    /// The API as it is reached.
+    pub(super) fn origin(&self) -> &Origin {
+        &self.shared.origin
+    }
+
+    /// Sends a request until it is answered, refused for good, or out of attempts. The answer is read
+    /// with `plan` and what the stream declares in `on_status`.
+    ///
+    /// # Errors
+    /// Whatever ends the attempts, with the request line and its id.
+    pub(super) async fn fetch(
+        &self,
+        request: &PageRequest,
+        plan: &Arc<Plan>,
+        on_status: &BTreeMap<u16, OnStatus>,
+        meter: &Meter,
+    ) -> Result<Fetched> {
+        let budget = self.budget.as_deref();
+        let exchange = Exchange { origin: self.origin(), budget, request, plan, on_status, meter };
+        let mut attempt = 1;
+        loop {
+            let fault = match exchange.attempt().await? {
+                Outcome::Page(fetched) => return Ok(*fetched),
+                Outcome::Again(fault) => fault,
+            };
+            match retry::verdict(&self.shared.retry, attempt, fault.asked, rand::random()) {
+                Verdict::Wait(wait) => self.pause(&fault, wait, attempt + 1).await,
+                Verdict::Later(wait) => return Err(self.later(&fault, wait)),
+                Verdict::Exhausted => return Err(fault.error.with("attempts", attempt)),
+            }
+            attempt += 1;
+            Meter::count(&meter.retries);
+        }
+    }
+
+    async fn pause(&self, fault: &Fault, wait: Duration, attempt: u32) {
+        tracing::warn!(
+            request_id = %fault.request_id,
+            "{}, retrying in {:.1} s ({attempt} of {})",
+            fault.reason,
+            wait.as_secs_f64(),
+            self.shared.retry.max_attempts,
+        );
+        tokio::time::sleep(wait).await;
+    }
+
+    /// The API asked for a longer wait than `retry.max_wait`.
+    fn later(&self, fault: &Fault, wait: Duration) -> Error {
+        let back: Option<DateTime<Utc>> = TimeDelta::from_std(wait)
+            .ok()
+            .and_then(|wait| self.origin().clock.now().checked_add_signed(wait));
+        let when = back.map_or_else(|| "never".to_owned(), |back| format!("at {}", show(back)));
+        let message = format!("{}: the API asks to come back {when}", fault.reason);
+        let error = Error::new(ErrorKind::Transient, message).hint(format!(
+            "that is {} s away and longer than retry.max_wait ({:?}): run the same command again then",
+            wait.as_secs(),
+            self.shared.retry.max_wait,
+        ));
+        fault.error.context().fold(error, |error, (key, value)| error.with(key, value))
+    }
+}

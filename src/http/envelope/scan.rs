@@ -1,0 +1,291 @@
+//! One pass over a body along a trie of pointers: strict JSON all the way, values noted as byte ranges.
+//!
+//! Only the trie recurses, so that nesting in what is skipped cannot overflow the stack: serde_json skips
+//! (`IgnoredAny`, `RawValue`) with a stack of its own on the heap.
+
+use std::fmt;
+use std::ops::Range;
+
+use serde::Deserialize;
+use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::value::RawValue;
+
+use crate::spec::pointer::Pointer;
+
+/// A step of some pointers; the root is the whole body.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Node {
+    token: String,
+    /// Where the value's place is noted.
+    pub(super) slot: Option<usize>,
+    /// Whether the records stand here.
+    pub(super) records: bool,
+    children: Vec<Node>,
+}
+
+impl Node {
+    /// The node of `pointer`, made where it is not there yet.
+    pub(super) fn at(&mut self, pointer: &Pointer) -> &mut Self {
+        let mut node = self;
+        for token in pointer.tokens() {
+            let index = node.children.iter().position(|child| child.token == *token);
+            let index = index.unwrap_or(node.children.len());
+            if index == node.children.len() {
+                node.children.push(Self { token: token.clone(), ..Self::default() });
+            }
+            #[expect(clippy::indexing_slicing, reason = "found or pushed just above")]
+            let child = &mut node.children[index];
+            node = child;
+        }
+        node
+    }
+
+    fn child(&self, token: &str) -> Option<&Self> {
+        self.children.iter().find(|child| child.token == token)
+    }
+
+    /// The child of an array's item: RFC 6901 §4 writes indices without leading zeros.
+    fn item(&self, index: usize) -> Option<&Self> {
+        if self.children.is_empty() { None } else { self.child(&index.to_string()) }
+    }
+}
+
+/// What stands where the records should.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Records {
+    Missing,
+    Null,
+    Found(Vec<Range<usize>>),
+    /// Something else, as the end of a sentence.
+    NotArray(&'static str),
+}
+
+/// What kind of value `text` is, as the end of a sentence.
+pub(super) fn kind(text: &str) -> &'static str {
+    match text.as_bytes().first() {
+        Some(b'{') => "an object",
+        Some(b'[') => "an array",
+        Some(b'"') => "a string",
+        Some(b't' | b'f') => "a bool",
+        Some(b'n') => "null",
+        _ => "a number",
+    }
+}
+
+/// Why a body is not JSON.
+#[derive(Debug)]
+pub(in crate::http) enum NotJson {
+    /// Bytes that are not UTF-8.
+    Utf8(std::str::Utf8Error),
+    /// Text that RFC 8259 does not allow.
+    Syntax(serde_json::Error),
+}
+
+impl fmt::Display for NotJson {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Utf8(error) => error.fmt(f),
+            Self::Syntax(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for NotJson {}
+
+/// The records and the places of the values in the slots.
+pub(super) type Found = (Records, Vec<Option<Range<usize>>>);
+
+/// Validates `body` and finds what `root` asks for.
+pub(super) fn scan(root: &Node, slots: usize, body: &[u8]) -> Result<Found, NotJson> {
+    let text = std::str::from_utf8(body).map_err(NotJson::Utf8)?;
+    let mut notes =
+        Notes { base: body.as_ptr().addr(), records: Records::Missing, values: vec![None; slots] };
+    let json = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let mut deserializer = serde_json::Deserializer::from_str(json);
+    Walk { node: root, notes: &mut notes }
+        .deserialize(&mut deserializer)
+        .and_then(|()| deserializer.end())
+        .map_err(NotJson::Syntax)?;
+    Ok((notes.records, notes.values))
+}
+
+/// What was found so far.
+struct Notes {
+    /// The body's address: a value's place is its address minus this one.
+    base: usize,
+    records: Records,
+    values: Vec<Option<Range<usize>>>,
+}
+
+impl Notes {
+    fn span(&self, raw: &RawValue) -> Range<usize> {
+        let start = raw.get().as_ptr().addr().saturating_sub(self.base);
+        start..start + raw.get().len()
+    }
+
+    fn set(&mut self, slot: usize, span: Option<Range<usize>>) {
+        if let Some(value) = self.values.get_mut(slot) {
+            *value = span;
+        }
+    }
+
+    /// Forgets all under `node`: of a key that comes twice, the last one counts as a whole.
+    fn forget(&mut self, node: &Node) {
+        if let Some(slot) = node.slot {
+            self.set(slot, None);
+        }
+        if node.records {
+            self.records = Records::Missing;
+        }
+        for child in &node.children {
+            self.forget(child);
+        }
+    }
+}
+
+/// Reads the value of a node.
+struct Walk<'a> {
+    node: &'a Node,
+    notes: &'a mut Notes,
+}
+
+impl<'de> DeserializeSeed<'de> for Walk<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        self.notes.forget(self.node);
+        let Some(slot) = self.node.slot else {
+            return deserializer.deserialize_any(Look { node: self.node, notes: self.notes });
+        };
+        let raw = <&RawValue>::deserialize(deserializer)?;
+        let span = self.notes.span(raw);
+        self.notes.set(slot, Some(span));
+        if self.node.records || !self.node.children.is_empty() {
+            look_into(self.node, self.notes, raw)?;
+        }
+        Ok(())
+    }
+}
+
+/// Walks a value that was noted as a whole and holds further pointers: a second look at a small part.
+fn look_into<E: serde::de::Error>(node: &Node, notes: &mut Notes, raw: &RawValue) -> Result<(), E> {
+    serde_json::Deserializer::from_str(raw.get())
+        .deserialize_any(Look { node, notes })
+        .map_err(E::custom)
+}
+
+/// Looks for a node's children, and for the records where they stand at the node itself.
+struct Look<'a> {
+    node: &'a Node,
+    notes: &'a mut Notes,
+}
+
+impl Look<'_> {
+    fn scalar(self, kind: &'static str) {
+        if self.node.records {
+            self.notes.records = Records::NotArray(kind);
+        }
+    }
+}
+
+impl<'de> Visitor<'de> for Look<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("JSON")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        if self.node.records {
+            self.notes.records = Records::NotArray("an object");
+        }
+        // Keys as raw text: serde_json's own reading of them is laxer (as bytes) or stricter (as
+        // text, where it refuses lone surrogates) than RFC 8259.
+        while let Some(key) = map.next_key::<&RawValue>()? {
+            let quoted = key.get();
+            let plain = quoted.get(1..quoted.len().saturating_sub(1)).unwrap_or_default();
+            let child = if plain.contains('\\') {
+                let unescaped = serde_json::from_str::<String>(quoted).ok();
+                unescaped.and_then(|token| self.node.child(&token))
+            } else {
+                self.node.child(plain)
+            };
+            match child {
+                Some(node) => map.next_value_seed(Walk { node, notes: &mut *self.notes })?,
+                None => {
+                    map.next_value::<IgnoredAny>()?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
+        if self.node.records {
+            return records(self.node, self.notes, seq);
+        }
+        for index in 0_usize.. {
+            let more = match self.node.item(index) {
+                Some(node) => seq.next_element_seed(Walk { node, notes: &mut *self.notes })?,
+                None => seq.next_element::<IgnoredAny>()?.map(|_| ()),
+            };
+            if more.is_none() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn visit_unit<E>(self) -> Result<(), E> {
+        if self.node.records {
+            self.notes.records = Records::Null;
+        }
+        Ok(())
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<(), E> {
+        self.scalar("a bool");
+        Ok(())
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<(), E> {
+        self.scalar("a number");
+        Ok(())
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<(), E> {
+        self.scalar("a number");
+        Ok(())
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<(), E> {
+        self.scalar("a number");
+        Ok(())
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<(), E> {
+        self.scalar("a string");
+        Ok(())
+    }
+}
+
+/// Notes where each record stands.
+fn records<'de, A: SeqAccess<'de>>(
+    node: &Node,
+    notes: &mut Notes,
+    mut seq: A,
+) -> Result<(), A::Error> {
+    let mut spans = Vec::new();
+    while let Some(raw) = seq.next_element::<&RawValue>()? {
+        if let Some(child) = node.item(spans.len()) {
+            if let Some(slot) = child.slot {
+                let span = notes.span(raw);
+                notes.set(slot, Some(span));
+            }
+            look_into(child, notes, raw)?;
+        }
+        spans.push(notes.span(raw));
+    }
+    notes.records = Records::Found(spans);
+    Ok(())
+}

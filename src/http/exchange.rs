@@ -1,0 +1,372 @@
+//! One attempt: a request, its redirects, and what the answer means.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use reqwest::Request;
+use reqwest::header::{
+    ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOCATION, RETRY_AFTER, USER_AGENT,
+};
+use reqwest::{Method, StatusCode};
+use url::Url;
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::http::envelope::{Envelope, Plan};
+use crate::http::origin::Origin;
+use crate::http::redirect::{MAX_REDIRECTS, is_credential};
+use crate::http::retry::retry_after;
+use crate::http::status::{Class, classify};
+use crate::http::transport::{self, Lost, Reply};
+use crate::page::{Meter, PageRequest};
+use crate::spec::source::OnStatus;
+
+/// Bodies above this are scanned beside the runtime's threads, so that a large page delays no other.
+const SCAN_ELSEWHERE: usize = 1024 * 1024;
+
+/// The header by which a request is found again in the logs of both sides.
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// A request and what its answer is read with.
+pub(super) struct Exchange<'a> {
+    pub(super) origin: &'a Origin,
+    /// Requests that may still be sent.
+    pub(super) budget: Option<&'a AtomicU64>,
+    pub(super) request: &'a PageRequest,
+    pub(super) plan: &'a Arc<Plan>,
+    pub(super) on_status: &'a BTreeMap<u16, OnStatus>,
+    pub(super) meter: &'a Meter,
+}
+
+/// A page's response.
+#[derive(Debug)]
+pub(super) struct Fetched {
+    /// The URL that answered, after redirects, without credentials.
+    pub(super) url: Url,
+    pub(super) request_id: String,
+    pub(super) headers: HeaderMap,
+    /// Empty where the status says that there are no records.
+    pub(super) body: Bytes,
+    pub(super) envelope: Envelope,
+    pub(super) round_trip: Duration,
+    /// Whether the status alone made this a page without records.
+    pub(super) by_status: bool,
+}
+
+/// What an attempt led to, unless it failed for good.
+pub(super) enum Outcome {
+    /// A page.
+    Page(Box<Fetched>),
+    /// Worth another attempt.
+    Again(Fault),
+}
+
+/// Why an attempt is worth another.
+#[derive(Debug)]
+pub(super) struct Fault {
+    /// In a few words, for the log.
+    pub(super) reason: String,
+    /// The wait that the API asked for.
+    pub(super) asked: Option<Duration>,
+    /// The failed request.
+    pub(super) request_id: String,
+    /// What to end with when there is no other attempt.
+    pub(super) error: Error,
+}
+
+/// One request of an attempt: the first, or what a redirect led to.
+#[derive(Clone, Debug)]
+struct Hop {
+    method: Method,
+    url: Url,
+    body: Option<Bytes>,
+    request_id: String,
+}
+
+impl Exchange<'_> {
+    /// Sends the request and follows its redirects, each paced and counted.
+    ///
+    /// # Errors
+    /// What no other attempt would change.
+    pub(super) async fn attempt(&self) -> Result<Outcome> {
+        let mut hop = Hop {
+            method: match self.request.method {
+                crate::page::Method::Get => Method::GET,
+                crate::page::Method::Post => Method::POST,
+            },
+            url: self.request.url.clone(),
+            body: self.request.body.clone(),
+            request_id: String::new(),
+        };
+        for _ in 0..=MAX_REDIRECTS {
+            hop.request_id = uuid::Uuid::new_v4().to_string();
+            let reply = match self.send(&hop).await? {
+                Ok(reply) => reply,
+                Err(lost) => return self.lost(lost, &hop),
+            };
+            match classify(reply.status.as_u16(), self.on_status) {
+                Class::Follow => {
+                    hop = self.redirected(&hop, &reply).map_err(|e| self.place(e, &hop))?;
+                }
+                class => return self.judge(class, reply, hop).await,
+            }
+        }
+        let error = Error::new(ErrorKind::Api, format!("more than {MAX_REDIRECTS} redirects"));
+        Err(self.place(error, &hop))
+    }
+
+    async fn send(&self, hop: &Hop) -> Result<Result<Reply, Lost>> {
+        let origin = self.origin;
+        let request = self.outgoing(hop)?;
+        origin.pace(self.budget).await?;
+        Meter::count(&self.meter.requests);
+        let sent = transport::send(&origin.transport, request, &origin.http).await;
+        if let Ok(reply) = &sent {
+            tracing::debug!(
+                request_id = %hop.request_id,
+                method = %hop.method,
+                url = %self.origin.shown(&hop.url),
+                status = reply.status.as_u16(),
+                ms = u64::try_from(reply.took.as_millis()).unwrap_or(u64::MAX),
+                bytes = reply.body.len(),
+                "request"
+            );
+        }
+        Ok(sent)
+    }
+
+    /// The request as it goes out. Credentials, declared or known by a header's name, only go home.
+    fn outgoing(&self, hop: &Hop) -> Result<Request> {
+        let origin = self.origin;
+        let authenticator = &origin.credentials()?.authenticator;
+        let at_home = origin.routes.is_home(&hop.url);
+        let mut request = Request::new(hop.method.clone(), hop.url.clone());
+        let headers = request.headers_mut();
+        headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
+        headers.insert(USER_AGENT, header_value("User-Agent", &origin.http.user_agent)?);
+        if hop.body.is_some() {
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        }
+        for (name, value) in &self.request.headers {
+            let is_key = |key: &str| key.eq_ignore_ascii_case(name);
+            if at_home || !(is_credential(name) || authenticator.header().is_some_and(is_key)) {
+                headers.insert(header_name(name)?, header_value(name, value)?);
+            }
+        }
+        headers.insert(REQUEST_ID, header_value("X-Request-Id", &hop.request_id)?);
+        *request.body_mut() = hop.body.clone().map(reqwest::Body::from);
+        if at_home {
+            authenticator.apply(&mut request);
+        }
+        Ok(request)
+    }
+
+    /// The request that a redirect leads to: RFC 9110 §15.4, where a POST becomes a GET as browsers do it.
+    fn redirected(&self, hop: &Hop, reply: &Reply) -> Result<Hop> {
+        let location = reply.headers.get(LOCATION).ok_or_else(|| {
+            Error::new(ErrorKind::Api, format!("{} without a Location", said(reply.status)))
+        })?;
+        let location = std::str::from_utf8(location.as_bytes()).map_err(|error| {
+            Error::new(ErrorKind::Api, "a redirect's Location is not text").caused_by(error)
+        })?;
+        let url = self.origin.follow(&hop.url, location)?;
+        if reply.status == StatusCode::MOVED_PERMANENTLY
+            && !self.origin.warned_moved.swap(true, Ordering::Relaxed)
+        {
+            let (from, to) = (self.origin.shown(&hop.url), self.origin.shown(&url));
+            tracing::warn!(%from, %to, "moved permanently: update base_url or path");
+        }
+        let becomes_get = match reply.status {
+            StatusCode::SEE_OTHER => true,
+            StatusCode::MOVED_PERMANENTLY | StatusCode::FOUND => hop.method == Method::POST,
+            _ => false,
+        };
+        let (method, body) =
+            if becomes_get { (Method::GET, None) } else { (hop.method.clone(), hop.body.clone()) };
+        Ok(Hop { method, url, body, request_id: String::new() })
+    }
+
+    async fn judge(&self, class: Class, reply: Reply, hop: Hop) -> Result<Outcome> {
+        match class {
+            Class::Page => self.page(reply, hop).await,
+            Class::Empty => Ok(fetched(Envelope::empty(), reply, hop, true)),
+            Class::Passing => Ok(Outcome::Again(self.passing(&reply, &hop))),
+            Class::Credentials => {
+                let error = self.answer(ErrorKind::Credentials, "refused the credentials", &reply);
+                Err(self.place(error.hint("check the secrets that the source's auth names"), &hop))
+            }
+            Class::Permission => {
+                let error = self.answer(ErrorKind::Credentials, "refused permission", &reply);
+                let hint = "the credentials are known but may not read this: check their scope";
+                Err(self.place(error.hint(hint), &hop))
+            }
+            Class::Refused | Class::Follow => {
+                let mut error = self.answer(ErrorKind::Api, "refused the request", &reply);
+                if reply.status == StatusCode::NOT_FOUND {
+                    error = error.hint(
+                        "check base_url and path; where it means no records, declare `on_status: { 404: empty }`",
+                    );
+                }
+                Err(self.place(error, &hop))
+            }
+        }
+    }
+
+    /// A status that is expected to pass.
+    fn passing(&self, reply: &Reply, hop: &Hop) -> Fault {
+        let asked = reply
+            .headers
+            .get(RETRY_AFTER)
+            .and_then(|value| value.to_str().ok())
+            .and_then(|value| retry_after(value, self.origin.clock.now()));
+        let throttled = match reply.status {
+            StatusCode::TOO_MANY_REQUESTS => true,
+            StatusCode::SERVICE_UNAVAILABLE => reply.headers.contains_key(RETRY_AFTER),
+            _ => false,
+        };
+        if throttled {
+            Meter::count(&self.meter.throttled);
+        }
+        let error = self.answer(ErrorKind::Transient, "could not answer", reply).hint(LATER);
+        Fault {
+            reason: format!("status {}", reply.status.as_u16()),
+            asked,
+            request_id: hop.request_id.clone(),
+            error: self.place(error, hop),
+        }
+    }
+
+    /// No response: the connection or the deadline, worth another attempt; or a body over the cap.
+    fn lost(&self, lost: Lost, hop: &Hop) -> Result<Outcome> {
+        let http = &self.origin.http;
+        let (reason, error) = match lost {
+            Lost::TooLarge => {
+                let most = http.max_page_bytes;
+                let error =
+                    Error::new(ErrorKind::Api, format!("a page is larger than {most} bytes"))
+                        .hint("ask for smaller pages, or raise http.max_page_bytes");
+                return Err(self.place(error, hop));
+            }
+            Lost::Deadline => {
+                let reason = format!("no whole response within {:?}", http.timeout);
+                let error = Error::new(ErrorKind::Transient, reason.clone());
+                (reason, error.hint("raise http.timeout if the API is slow"))
+            }
+            Lost::Network(error) => {
+                let reason = network(&error).to_owned();
+                let error = Error::new(ErrorKind::Transient, reason.clone()).caused_by(error);
+                (reason, error.hint(LATER))
+            }
+        };
+        let error = self.place(error, hop);
+        Ok(Outcome::Again(Fault { reason, asked: None, request_id: hop.request_id.clone(), error }))
+    }
+
+    /// A 2xx: its envelope, or the fault that its body is not JSON.
+    async fn page(&self, reply: Reply, hop: Hop) -> Result<Outcome> {
+        let scanned = if reply.body.len() > SCAN_ELSEWHERE {
+            let (plan, body) = (Arc::clone(self.plan), reply.body.clone());
+            tokio::task::spawn_blocking(move || plan.scan(&body)).await.map_err(|error| {
+                Error::new(ErrorKind::Unexpected, "the envelope scan ended early").caused_by(error)
+            })?
+        } else {
+            self.plan.scan(&reply.body)
+        };
+        match scanned {
+            Ok(envelope) => {
+                if let Some(pointer) = self.plan.reports_error(&envelope) {
+                    let what = format!("reports an error at `{pointer}`");
+                    return Err(self.place(self.answer(ErrorKind::Api, &what, &reply), &hop));
+                }
+                Ok(fetched(envelope, reply, hop, false))
+            }
+            Err(cause) => {
+                let what = if reply.body.is_empty() { "sent no body" } else { "did not send JSON" };
+                let error = self.answer(ErrorKind::Api, what, &reply).caused_by(cause);
+                Ok(Outcome::Again(Fault {
+                    reason: format!(
+                        "status {} with a body that is not JSON",
+                        reply.status.as_u16()
+                    ),
+                    asked: None,
+                    request_id: hop.request_id.clone(),
+                    error: self.place(error, &hop),
+                }))
+            }
+        }
+    }
+
+    /// What the API did, with its status, content type and the beginning of the body.
+    fn answer(&self, kind: ErrorKind, what: &str, reply: &Reply) -> Error {
+        let mut error = Error::new(kind, format!("the API {what} ({})", said(reply.status)));
+        let Ok(credentials) = self.origin.credentials() else { return error };
+        if let Some(kind) = reply.headers.get(CONTENT_TYPE) {
+            let text = String::from_utf8_lossy(kind.as_bytes());
+            error = error.with("content_type", credentials.scrubber.excerpt(text.as_bytes()));
+        }
+        let body = credentials.scrubber.excerpt(&reply.body);
+        if body.is_empty() { error } else { error.with("body", body) }
+    }
+
+    /// Adds the request line and id.
+    fn place(&self, error: Error, hop: &Hop) -> Error {
+        placed(
+            error,
+            hop.method.as_str(),
+            &self.origin.shown(&hop.url).to_string(),
+            &hop.request_id,
+        )
+    }
+}
+
+const LATER: &str = "it may pass: run the same command again later";
+
+/// Adds the request line and id to an error.
+pub(super) fn placed(error: Error, method: &str, url: &str, request_id: &str) -> Error {
+    error.with("request", format!("{method} {url}")).with("request_id", request_id)
+}
+
+fn fetched(envelope: Envelope, reply: Reply, hop: Hop, by_status: bool) -> Outcome {
+    Outcome::Page(Box::new(Fetched {
+        url: hop.url,
+        request_id: hop.request_id,
+        headers: reply.headers,
+        body: if by_status { Bytes::new() } else { reply.body },
+        envelope,
+        round_trip: reply.took,
+        by_status,
+    }))
+}
+
+fn said(status: StatusCode) -> String {
+    match status.canonical_reason() {
+        Some(reason) => format!("{} {reason}", status.as_u16()),
+        None => status.as_u16().to_string(),
+    }
+}
+
+fn network(error: &reqwest::Error) -> &'static str {
+    if error.is_connect() {
+        "could not connect"
+    } else if error.is_timeout() {
+        "timed out"
+    } else if error.is_body() || error.is_decode() {
+        "the body was cut short"
+    } else {
+        "the connection failed"
+    }
+}
+
+fn header_name(name: &str) -> Result<HeaderName> {
+    HeaderName::try_from(name)
+        .map_err(|_| Error::new(ErrorKind::Config, format!("`{name}` is not a header name")))
+}
+
+fn header_value(name: &str, value: &str) -> Result<HeaderValue> {
+    HeaderValue::try_from(value).map_err(|_| {
+        let message = format!("the header {name} would hold a character that no header may hold");
+        Error::new(ErrorKind::Config, message)
+    })
+}

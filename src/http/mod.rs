@@ -1,0 +1,38 @@
+//! HTTP: one source's requests, paced, authenticated and retried, as a stream of pages. No Arrow, no files.
+//!
+//! ```text
+//! Position -> request -> limiter -> auth -> transport -> status -> envelope -> paginate -> Page
+//!                 ^______________ retry ______________|
+//! ```
+//!
+//! - [`client`]: the requests of one source, and the retry loop.
+//! - [`pages`]: a window of a stream, page by page, resumable behind any of them.
+//! - [`auth`] and [`paginate`]: closed sets, one file a variant.
+//!
+//! # Why not reqwest's redirects, timeouts and retries?
+//!
+//! Its redirects keep custom headers such as `X-Api-Key` and send a `Referer` with the query to another
+//! origin, its `read_timeout` never fires on a body that drips, and its retries are not counted, paced or
+//! logged. All three are done here, on top of a client that has them switched off.
+
+pub mod auth;
+pub mod client;
+mod envelope;
+mod excerpt;
+mod exchange;
+mod limiter;
+mod origin;
+pub mod pages;
+pub mod paginate;
+mod redirect;
+mod request;
+mod retry;
+mod seen;
+mod status;
+mod transport;
+
+/// Ends a stream of pages early: whatever it waits for (a quota, a retry, a body) is dropped at once.
+pub type Stop = tokio_util::sync::CancellationToken;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,104 @@
+//! One API as it is reached: its connection pool, limiter, credentials, and where it may lead.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use url::Url;
+
+use crate::clock::Clock;
+use crate::error::{Error, ErrorKind, Result};
+use crate::http::auth::Authenticator;
+use crate::http::excerpt::Scrubber;
+use crate::http::limiter::Limiter;
+use crate::http::redirect::Routes;
+use crate::http::transport;
+use crate::redact::SafeUrl;
+use crate::spec::auth::Auth;
+use crate::spec::source::{Http, Source};
+
+/// What all clones of a client share.
+#[derive(Debug)]
+pub(super) struct Origin {
+    pub(super) transport: reqwest::Client,
+    pub(super) http: Http,
+    pub(super) routes: Routes,
+    pub(super) clock: Arc<dyn Clock>,
+    /// Whether a permanent redirect was warned of.
+    pub(super) warned_moved: AtomicBool,
+    limiter: Limiter,
+    auth: Auth,
+    credentials: OnceLock<Credentials>,
+}
+
+/// Resolved secrets, and what takes them out of text.
+#[derive(Debug)]
+pub(super) struct Credentials {
+    pub(super) authenticator: Authenticator,
+    pub(super) scrubber: Scrubber,
+}
+
+impl Origin {
+    /// The API of `source`. No secret is resolved yet.
+    ///
+    /// # Errors
+    /// `Config` when the CA bundle, the proxy or the rate limit cannot be used.
+    pub(super) fn new(source: &Source, clock: Arc<dyn Clock>) -> Result<Self> {
+        Ok(Self {
+            transport: transport::client(&source.http, source.base_url.scheme() == "http")?,
+            routes: Routes::new(&source.base_url, &source.http.allow_hosts),
+            http: source.http.clone(),
+            clock,
+            warned_moved: AtomicBool::new(false),
+            limiter: Limiter::new(&source.rate_limit)?,
+            auth: source.auth.clone(),
+            credentials: OnceLock::new(),
+        })
+    }
+
+    /// The credentials, resolved when they are first needed.
+    ///
+    /// # Errors
+    /// `Config` that names the secret which is missing or unusable.
+    pub(super) fn credentials(&self) -> Result<&Credentials> {
+        if let Some(credentials) = self.credentials.get() {
+            return Ok(credentials);
+        }
+        let authenticator = Authenticator::resolve(&self.auth)?;
+        let scrubber = Scrubber::new(&authenticator.secrets());
+        Ok(self.credentials.get_or_init(|| Credentials { authenticator, scrubber }))
+    }
+
+    /// A URL in the form that may be shown.
+    pub(super) fn shown(&self, url: &Url) -> SafeUrl {
+        let credentials = self.credentials.get();
+        let key = credentials.and_then(|known| known.authenticator.query_key());
+        SafeUrl::hiding(url, key.as_slice())
+    }
+
+    /// Resolves a URL that the API named in its answer to `from`, checks where it leads, and takes
+    /// credentials out of it.
+    ///
+    /// # Errors
+    /// As [`Routes::follow`].
+    pub(super) fn follow(&self, from: &Url, target: &str) -> Result<Url> {
+        let authenticator = &self.credentials()?.authenticator;
+        let mut url = self.routes.follow(from, target, authenticator.query_key())?;
+        authenticator.strip(&mut url);
+        Ok(url)
+    }
+
+    /// Takes one request from the budget, where there is one, and waits for the limiter.
+    ///
+    /// # Errors
+    /// `Budget` when none is left, `Transient` when the limiter's wait is too long.
+    pub(super) async fn pace(&self, budget: Option<&AtomicU64>) -> Result<()> {
+        let spend = |left: u64| left.checked_sub(1);
+        if let Some(budget) = budget
+            && budget.fetch_update(Ordering::Relaxed, Ordering::Relaxed, spend).is_err()
+        {
+            return Err(Error::new(ErrorKind::Budget, "the budget of requests is used up")
+                .hint("run the same command again: it goes on where this run stopped"));
+        }
+        self.limiter.wait().await
+    }
+}

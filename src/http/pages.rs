@@ -1,0 +1,230 @@
+//! A window of a stream, page by page.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures::stream::{self, Stream as Pages};
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::http::Stop;
+use crate::http::client::Client;
+use crate::http::envelope::{Plan, Total};
+use crate::http::exchange::{Fetched, placed};
+use crate::http::paginate::{self, Next, Turn};
+use crate::http::seen::{Seen, Sight};
+use crate::page::{Cursor, Meter, Page, PageRequest, Position};
+use crate::spec::pagination::Pagination;
+use crate::spec::source::{Stream, TotalFrom};
+use crate::window::Window;
+
+/// Where to begin: what a checkpoint remembers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Resume {
+    /// The position after the last durable page.
+    pub position: Position,
+    /// The fingerprints of all pages up to it ([`Page::seen`]).
+    pub seen: Vec<u64>,
+}
+
+impl Resume {
+    /// Before the first page.
+    pub fn start() -> Self {
+        Self { position: Position::start(), seen: Vec::new() }
+    }
+}
+
+/// The pages of `window` from `from` on. The last one has no `after.next`; after an error there are no more.
+///
+/// # Errors
+/// Each item may be `Config` (a secret or template), `Credentials`, `Api` (refused, not JSON, a loop, no
+/// records), `Transient` (retries or waits used up), `Budget`, or `Interrupted` once `stop` is cancelled.
+/// Errors name stream, page, request and `X-Request-Id`.
+pub fn pages(
+    client: Client,
+    stream: Arc<Stream>,
+    window: Window,
+    from: Resume,
+    meter: Arc<Meter>,
+    stop: Stop,
+) -> impl Pages<Item = Result<Page>> + Send + 'static {
+    let walk = Walk {
+        plan: Arc::new(Plan::new(&stream)),
+        client,
+        stream,
+        window,
+        meter,
+        position: from.position,
+        seen: Seen::new(from.seen),
+        warned_total: false,
+    };
+    stream::try_unfold((walk, stop), |(mut walk, stop)| async move {
+        let number = walk.position.pages + 1;
+        if walk.position.next.is_none() {
+            return Ok(None);
+        }
+        let page = tokio::select! {
+            biased;
+            () = stop.cancelled() => {
+                Err(Error::new(ErrorKind::Interrupted, "stopped between two pages"))
+            }
+            page = walk.page() => page,
+        };
+        let page =
+            page.map_err(|error| error.with("stream", &walk.stream.name).with("page", number))?;
+        Ok(page.map(|page| (page, (walk, stop))))
+    })
+}
+
+/// A stream of pages under way.
+struct Walk {
+    client: Client,
+    stream: Arc<Stream>,
+    plan: Arc<Plan>,
+    window: Window,
+    meter: Arc<Meter>,
+    position: Position,
+    seen: Seen,
+    warned_total: bool,
+}
+
+impl Walk {
+    /// Fetches the next page; `None` after the last.
+    async fn page(&mut self) -> Result<Option<Page>> {
+        let Some(asked) = self.position.next.clone() else { return Ok(None) };
+        let number = self.position.pages + 1;
+        let request = self.client.request(&self.stream, self.window, number, &asked)?;
+        let on_status = &self.stream.on_status;
+        let fetched = self.client.fetch(&request, &self.plan, on_status, &self.meter).await?;
+        let (url, id) =
+            (self.client.origin().shown(&fetched.url).to_string(), fetched.request_id.clone());
+        self.turn(&request, &asked, fetched)
+            .map(Some)
+            .map_err(|error| placed(error, request.method.as_str(), &url, &id))
+    }
+
+    /// Reads what a response says, and moves the position behind it.
+    fn turn(&mut self, request: &PageRequest, asked: &Cursor, fetched: Fetched) -> Result<Page> {
+        let spans = self.plan.records(&fetched.envelope).map_err(|error| {
+            // Often an error that the API reports with a 200: its text says more than its keys.
+            match self.client.origin().credentials() {
+                Ok(known) => error.with("body", known.scrubber.excerpt(&fetched.body)),
+                Err(_) => error,
+            }
+        })?;
+        let received = u64::try_from(spans.len()).unwrap_or(u64::MAX);
+        self.note_total(&fetched);
+        let mut after = Position {
+            next: None,
+            pages: self.position.pages + 1,
+            records: self.position.records.saturating_add(received),
+            total: self.position.total,
+        };
+        let turn = Turn {
+            asked,
+            plan: &self.plan,
+            envelope: &fetched.envelope,
+            headers: &fetched.headers,
+            received,
+            last_record: spans.last().map(|span| fetched.body.slice(span.clone())),
+            records: after.records,
+            total: after.total,
+        };
+        after.next = match paginate::advance(&self.stream.pagination, &turn)? {
+            None => None,
+            Some(Next::Cursor(cursor)) => Some(cursor),
+            Some(Next::Link(target)) => {
+                let url = self.client.origin().follow(&fetched.url, &target)?;
+                Some(Cursor::Url { url: url.into() })
+            }
+        };
+        let seen = self.look_for_loops(request, asked, &after, &spans, &fetched.body)?;
+        self.position = after.clone();
+        Ok(Page {
+            number: after.pages,
+            request_id: fetched.request_id,
+            body: fetched.body,
+            records: spans,
+            seen,
+            after,
+            round_trip: fetched.round_trip,
+        })
+    }
+
+    /// Notes the last total that the API named; warns once where it names none.
+    fn note_total(&mut self, fetched: &Fetched) {
+        let header = match &self.stream.total {
+            Some(TotalFrom::Header(name)) => Some(name),
+            Some(TotalFrom::Body(_)) | None => None,
+        };
+        let total = match header {
+            Some(name) => fetched.headers.get(name).map_or(Total::Missing, |value| {
+                Total::read(&String::from_utf8_lossy(value.as_bytes()))
+            }),
+            None => self.plan.total(&fetched.envelope),
+        };
+        let found = match total {
+            Total::Undeclared => return,
+            Total::Count(count) => {
+                self.position.total = Some(count);
+                return;
+            }
+            Total::Missing if fetched.by_status => return,
+            Total::Missing => "is missing".to_owned(),
+            Total::Odd(text) => format!("is no count: {text}"),
+        };
+        if !self.warned_total {
+            self.warned_total = true;
+            let (stream, request_id) = (&self.stream.name, &fetched.request_id);
+            tracing::warn!(%stream, %request_id, "the declared total {found}");
+        }
+    }
+
+    /// Fingerprints what must not come twice in a window, and refuses it when it does.
+    fn look_for_loops(
+        &mut self,
+        request: &PageRequest,
+        asked: &Cursor,
+        after: &Position,
+        spans: &[Range<usize>],
+        body: &Bytes,
+    ) -> Result<Vec<u64>> {
+        let mut new = Vec::with_capacity(3);
+        let mut note = |seen: &mut Seen, sight: Sight, bytes: &[u8]| {
+            let fingerprint = sight.fingerprint(bytes);
+            new.push(fingerprint);
+            seen.insert(fingerprint)
+        };
+        let by_url =
+            matches!(self.stream.pagination, Pagination::NextUrl { .. } | Pagination::LinkHeader);
+        if by_url && *asked == Cursor::Start {
+            note(&mut self.seen, Sight::Url, request.url.as_str().as_bytes());
+        }
+        if !spans.is_empty() && !note(&mut self.seen, Sight::Body, body) {
+            return Err(looping("this page came before, byte for byte".to_owned())
+                .hint("the API may ignore the pagination parameter: check its name"));
+        }
+        match &after.next {
+            Some(Cursor::Token { token }) => {
+                if !note(&mut self.seen, Sight::Token, token.as_bytes()) {
+                    let shown: String = token.chars().take(100).collect();
+                    let shown = self.client.origin().credentials()?.scrubber.scrub(&shown);
+                    return Err(looping(format!("the cursor `{shown}` came before")));
+                }
+            }
+            Some(Cursor::Url { url }) => {
+                if !note(&mut self.seen, Sight::Url, url.as_bytes()) {
+                    let shown = url.parse().map(|url| self.client.origin().shown(&url).to_string());
+                    let shown = shown.unwrap_or_default();
+                    return Err(looping(format!("the next URL {shown} came before")));
+                }
+            }
+            Some(Cursor::Start | Cursor::Page { .. } | Cursor::Offset { .. }) | None => {}
+        }
+        Ok(new)
+    }
+}
+
+fn looping(what: String) -> Error {
+    Error::new(ErrorKind::Api, format!("the API loops: {what}"))
+}
