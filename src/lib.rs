@@ -17,10 +17,12 @@
 //! - [`page`]: requests, pages and cursors as plain values.
 //! - [`spec`]: the source and schema files, loaded with line numbers and checked.
 //! - [`lake`]: layout, stores, partitioned Parquet, dead letters and the keys of a window.
+//! - [`manifest`]: the numbered versions of a window: checkpoint, commit and audit in one.
 
 pub mod clock;
 pub mod error;
 pub mod lake;
+pub mod manifest;
 pub mod page;
 pub mod redact;
 pub mod spec;
