@@ -67,6 +67,11 @@ impl Lake {
         Self { store: Arc::new(InMemory::new()), place: Arc::new(Place::Memory) }
     }
 
+    /// A lake on any store, shown as `url`: for stores that this library does not open by itself.
+    pub fn on(store: Arc<dyn ObjectStore>, url: &str) -> Self {
+        Self { store, place: Arc::new(Place::Bucket { url: url.trim_end_matches('/').to_owned() }) }
+    }
+
     /// The lake as the user named it.
     pub fn describe(&self) -> &str {
         match &*self.place {
@@ -252,6 +257,21 @@ impl Lake {
             self.delete(&object.path).await?;
         }
         Ok(())
+    }
+
+    /// Deletes the folder `prefix` if nothing is in it; a bucket has no empty folders.
+    ///
+    /// # Errors
+    /// `Store` with the prefix, for anything but a folder that is absent or in use.
+    pub async fn delete_empty_dir(&self, prefix: &str) -> Result<()> {
+        location(prefix)?;
+        let Place::Local { root, .. } = &*self.place else { return Ok(()) };
+        let target = root.join(prefix);
+        let removed = blocking(move || match std::fs::remove_dir(target) {
+            Err(e) if matches!(e.kind(), IoKind::NotFound | IoKind::DirectoryNotEmpty) => Ok(()),
+            other => other,
+        });
+        removed.await.map_err(|e| self.io_failed("could not delete", prefix, e))
     }
 
     /// Deletes what a killed write of an object of the folder left: local files named `…#1`, of which only

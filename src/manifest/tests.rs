@@ -1,0 +1,10 @@
+//! The commit protocol under faults: every crash point, every ambiguous answer, rivals and readers.
+
+mod chain;
+mod crash;
+mod format;
+mod lease;
+mod readers;
+mod rivals;
+mod stores;
+mod world;
