@@ -18,7 +18,7 @@ use crate::lake::store::Lake;
 use crate::spec::table::Table;
 
 /// Bytes of memory that the row groups of all open files may take; past it the largest is ended early.
-const MEMORY_BYTES: usize = 96 << 20;
+const MEMORY_BYTES: usize = 64 << 20;
 
 /// What a [`PartitionWriter`] writes, and where.
 #[derive(Debug)]
