@@ -72,6 +72,9 @@ pub struct DeadLetterWriter {
     next_part: u64,
     part: Option<Part>,
     letters: u64,
+    /// False while a call is under way, and for good once one has failed or was dropped half done: letters
+    /// may be missing then, and no barrier must say otherwise.
+    whole: bool,
 }
 
 #[derive(Debug)]
@@ -83,7 +86,16 @@ struct Part {
 impl DeadLetterWriter {
     /// A writer whose first part has the number `first_part`: those before it are named by checkpoints.
     pub fn new(lake: Lake, dir: TableDir, name: WindowName, attempt: u64, first_part: u64) -> Self {
-        Self { lake, dir, name, attempt, next_part: first_part, part: None, letters: 0 }
+        Self {
+            lake,
+            dir,
+            name,
+            attempt,
+            next_part: first_part,
+            part: None,
+            letters: 0,
+            whole: true,
+        }
     }
 
     /// Letters appended by this writer.
@@ -94,11 +106,13 @@ impl DeadLetterWriter {
     /// Adds a letter to the part under way.
     ///
     /// # Errors
-    /// `Store` with the path.
+    /// `Store` with the path. The part is lost then, as it is when the call is dropped half done: every later
+    /// call is refused.
     pub async fn append(&mut self, letter: &Letter<'_>) -> Result<()> {
+        self.begin()?;
         let mut part = match self.part.take() {
             Some(part) => part,
-            None => self.begin()?,
+            None => self.create_part()?,
         };
         write_line(&mut part.buffer, letter)?;
         if part.buffer.len() >= CHUNK_BYTES {
@@ -107,6 +121,7 @@ impl DeadLetterWriter {
         }
         self.part = Some(part);
         self.letters += 1;
+        self.whole = true;
         Ok(())
     }
 
@@ -116,10 +131,15 @@ impl DeadLetterWriter {
     /// # Errors
     /// `Store` with the path.
     pub async fn barrier(&mut self) -> Result<Option<String>> {
-        let Some(Part { mut upload, buffer }) = self.part.take() else { return Ok(None) };
+        self.begin()?;
+        let Some(Part { mut upload, buffer }) = self.part.take() else {
+            self.whole = true;
+            return Ok(None);
+        };
         let path = upload.path().to_owned();
         upload.write(buffer.freeze()).await?;
         upload.finish().await?;
+        self.whole = true;
         Ok(Some(path))
     }
 
@@ -155,7 +175,15 @@ impl DeadLetterWriter {
         }
     }
 
-    fn begin(&mut self) -> Result<Part> {
+    fn begin(&mut self) -> Result<()> {
+        if std::mem::replace(&mut self.whole, false) {
+            return Ok(());
+        }
+        Err(Error::new(ErrorKind::Unexpected, "writing dead letters goes on after it failed")
+            .hint("go on from the last checkpoint with a new attempt"))
+    }
+
+    fn create_part(&mut self) -> Result<Part> {
         let dir = self.dir.staging_dir(&self.name, self.attempt);
         let upload = self.lake.upload(&format!("{dir}/rejects-{}.ndjson", self.next_part))?;
         self.next_part += 1;

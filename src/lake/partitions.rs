@@ -18,7 +18,7 @@ use crate::lake::store::Lake;
 use crate::spec::table::Table;
 
 /// Bytes of memory that the row groups of all open files may take; past it the largest is ended early.
-const MEMORY_BYTES: usize = 96 << 20;
+const MEMORY_BYTES: usize = 64 << 20;
 
 /// What a [`PartitionWriter`] writes, and where.
 #[derive(Debug)]
@@ -62,6 +62,9 @@ pub struct PartitionWriter {
     open: Vec<OpenFile>,
     /// Closed since the last barrier.
     closed: Vec<StagedFile>,
+    /// False while a call is under way, and for good once one has failed or was dropped half done: rows may
+    /// be missing then, and no barrier must say otherwise.
+    whole: bool,
 }
 
 /// Which rows of a batch go to one partition.
@@ -94,6 +97,7 @@ impl PartitionWriter {
             max_open: options.max_open.max(1),
             open: Vec::new(),
             closed: Vec::new(),
+            whole: true,
         })
     }
 
@@ -101,11 +105,13 @@ impl PartitionWriter {
     /// moment for a checkpoint. A later [`PartitionWriter::barrier`] names them again.
     ///
     /// # Errors
-    /// `Store` with the path. What was staged since the last barrier is lost then.
+    /// `Store` with the path. What was staged since the last barrier is lost then, as it is when the call is
+    /// dropped half done: every later call is refused.
     pub async fn write(&mut self, batch: &RecordBatch) -> Result<Vec<StagedFile>> {
         if batch.num_rows() == 0 {
             return Ok(Vec::new());
         }
+        self.begin()?;
         let nowhere = RowPlace { file: u32::MAX, row: u32::MAX };
         let mut places = Vec::new();
         if self.keys.is_keyed() {
@@ -126,7 +132,9 @@ impl PartitionWriter {
         }
         // In the batch's own order, not by partition: of two rows of a key the later one wins.
         self.keys.record(batch, &places)?;
-        self.close_full().await
+        let full = self.close_full().await?;
+        self.whole = true;
+        Ok(full)
     }
 
     /// Closes all open files, durably, and gives back every file closed since the last barrier, in the order
@@ -135,10 +143,12 @@ impl PartitionWriter {
     /// # Errors
     /// `Store` with the path.
     pub async fn barrier(&mut self) -> Result<Vec<StagedFile>> {
+        self.begin()?;
         let open = std::mem::take(&mut self.open);
         self.closed.extend(try_join_all(open.into_iter().map(OpenFile::close)).await?);
         let mut closed = std::mem::take(&mut self.closed);
         closed.sort_by_key(|file| DataFileName::of_path(&file.path).map_or(0, |name| name.n));
+        self.whole = true;
         Ok(closed)
     }
 
@@ -176,8 +186,16 @@ impl PartitionWriter {
         Ok(())
     }
 
+    fn begin(&mut self) -> Result<()> {
+        if std::mem::replace(&mut self.whole, false) {
+            return Ok(());
+        }
+        Err(Error::new(ErrorKind::Unexpected, "staging goes on after it failed")
+            .hint("go on from the last checkpoint with a new attempt"))
+    }
+
     pub(super) fn check_closed(&self, what: &str) -> Result<()> {
-        if self.open.is_empty() && self.closed.is_empty() {
+        if self.whole && self.open.is_empty() && self.closed.is_empty() {
             return Ok(());
         }
         Err(Error::new(ErrorKind::Unexpected, format!("{what} takes a barrier first")))

@@ -20,7 +20,7 @@ use crate::lake::store::Lake;
 /// Bytes fetched at once where less is wanted.
 const BLOCK_BYTES: u64 = 1 << 20;
 /// Blocks kept: columns are read side by side, each from its own place.
-const BLOCKS_KEPT: usize = 24;
+const BLOCKS_KEPT: usize = 16;
 /// About how many encoded bytes one batch is made of.
 const BATCH_BYTES: i64 = 4 << 20;
 /// The most rows of a batch.

@@ -171,6 +171,24 @@ async fn a_staged_file_that_changed_stops_the_settling() {
     assert_eq!(writer.settle(files).await.expect_err("bytes").kind(), ErrorKind::Store);
 }
 
+#[tokio::test]
+async fn after_a_failure_no_barrier_says_that_all_is_well() {
+    let dir = tempfile::tempdir().expect("tempdir");
+    let lake = Lake::open(dir.path().to_str().expect("utf-8")).expect("lake");
+    // A file where the staging folder should be.
+    lake.put("t/_lakeward", "x".into()).await.expect("put");
+    let given = batch(&[row("k", 0, Some(START))]);
+    let mut writer = PartitionWriter::new(lake, options(table(vec![0], None, Some(3)), 1, None))
+        .expect("writer");
+    writer.write(&given).await.expect("not yet on disk");
+    let failed = writer.barrier().await.expect_err("no folder");
+    assert_eq!(failed.kind(), ErrorKind::Store);
+    assert!(writer.barrier().await.is_err());
+    assert!(writer.write(&given).await.is_err());
+    assert!(writer.save_keys(1).await.is_err());
+    assert!(writer.settle(Vec::new()).await.is_err());
+}
+
 #[derive(Clone, Debug)]
 enum Act {
     Write(Vec<(u8, Option<i64>, Option<i64>)>),
