@@ -15,7 +15,7 @@ use crate::spec::table::Table;
 pub fn check(path: &Path) -> Vec<Diagnostic> {
     let mut document = match Document::read(path) {
         Ok(document) => document,
-        Err(unread) => return vec![unread],
+        Err(unread) => return vec![*unread],
     };
     let is_table = document
         .tree()
@@ -37,7 +37,7 @@ impl Source {
     /// # Errors
     /// `Config` that holds everything that is wrong, each with file, line, column and the line itself.
     pub fn load(path: &Path) -> Result<Self> {
-        let mut document = Document::read(path).map_err(|unread| rejected(&[unread]))?;
+        let mut document = Document::read(path).map_err(|unread| rejected(&[*unread]))?;
         let mut found = Vec::new();
         let source = resolve::source::source(&mut document, &mut found);
         let mut all = document.diagnostics();
@@ -52,7 +52,7 @@ impl Table {
     /// # Errors
     /// `Config` that holds everything that is wrong, each with file, line, column and the line itself.
     pub fn load(path: &Path) -> Result<Self> {
-        let mut document = Document::read(path).map_err(|unread| rejected(&[unread]))?;
+        let mut document = Document::read(path).map_err(|unread| rejected(&[*unread]))?;
         let table = resolve::table::table(&mut document);
         table.ok_or_else(|| rejected(&document.diagnostics()))
     }

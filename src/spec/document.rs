@@ -29,8 +29,18 @@ impl Place {
 
     /// The item `index` of a list.
     pub(crate) fn item(&self, index: usize) -> Self {
-        self.key(&index.to_string())
+        // The mark tells an index from a key that is a number, such as a status.
+        self.key(&format!("[{index}"))
     }
+
+    /// Whether it is an item of a list.
+    pub(crate) fn is_item(&self) -> bool {
+        self.0.last().and_then(|key| index_of(key)).is_some()
+    }
+}
+
+fn index_of(key: &str) -> Option<usize> {
+    key.strip_prefix('[')?.parse().ok()
 }
 
 /// Something wrong, before it is known which bytes may be shown.
@@ -81,9 +91,10 @@ impl Document {
     ///
     /// # Errors
     /// Why it could not be read as text.
-    pub(crate) fn read(file: &Path) -> Result<Self, Diagnostic> {
-        let wrong = |message: String| Diagnostic::whole(file, message);
-        let bytes = read_bytes(file).map_err(|error| wrong(format!("could not read the file: {error}")))?;
+    pub(crate) fn read(file: &Path) -> Result<Self, Box<Diagnostic>> {
+        let wrong = |message: String| Box::new(Diagnostic::whole(file, message));
+        let bytes =
+            read_bytes(file).map_err(|error| wrong(format!("could not read the file: {error}")))?;
         if bytes.len() as u64 > MAX_BYTES {
             return Err(wrong(format!("larger than {} MiB", MAX_BYTES / 1024 / 1024)));
         }
@@ -146,7 +157,7 @@ impl Document {
         let mut node = self.root.as_ref()?;
         for key in &place.0 {
             node = match &node.kind {
-                Kind::List(items) => items.get(key.parse::<usize>().ok()?)?,
+                Kind::List(items) => items.get(index_of(key)?)?,
                 _ => node.get(key)?,
             };
         }
@@ -159,7 +170,11 @@ impl Document {
     }
 
     /// Reports something about `span`.
-    pub(crate) fn report(&mut self, span: Range<usize>, message: impl Into<String>) -> &mut Finding {
+    pub(crate) fn report(
+        &mut self,
+        span: Range<usize>,
+        message: impl Into<String>,
+    ) -> &mut Finding {
         self.findings.push(Finding { span, message: message.into(), nearest: None, hint: None });
         let last = self.findings.len() - 1;
         #[expect(clippy::indexing_slicing, reason = "just pushed")]
@@ -199,7 +214,9 @@ impl Document {
         let mut span = node.span.start..node.span.start;
         for key in &place.0 {
             let next = match &node.kind {
-                Kind::List(items) => key.parse().ok().and_then(|at: usize| items.get(at)).map(|n| (n, n.span.clone())),
+                Kind::List(items) => {
+                    index_of(key).and_then(|at| items.get(at)).map(|n| (n, n.span.clone()))
+                }
                 _ => node.entry(key).map(|entry| (&entry.value, entry.span.clone())),
             };
             let Some((value, key_span)) = next else { break };

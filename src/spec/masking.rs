@@ -89,8 +89,9 @@ fn walk(node: &Node, key: &str, in_auth: bool, masked: &mut Vec<Range<usize>>) {
 
 /// Whether `text` looks like a URL with credentials.
 fn has_userinfo(text: &str) -> bool {
-    text.split_once("://")
-        .is_some_and(|(_, rest)| rest.split(['/', '?', '#']).next().unwrap_or_default().contains('@'))
+    text.split_once("://").is_some_and(|(_, rest)| {
+        rest.split(['/', '?', '#']).next().unwrap_or_default().contains('@')
+    })
 }
 
 /// The bytes of `text`, which is no YAML, that may be a secret: told by keys and by the `auth:` block.

@@ -15,4 +15,5 @@ mod shape;
 pub mod source;
 pub mod table;
 pub mod template;
+mod wanted;
 mod yaml;

@@ -1,7 +1,7 @@
 //! The JSON Schemas of the source and schema files, by which editors complete and files are checked.
 
-use schemars::generate::SchemaSettings;
 use schemars::JsonSchema;
+use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
 
 use crate::spec::declared::source::SourceFile;
@@ -18,10 +18,15 @@ pub fn table_schema() -> Value {
     if let Some(raw) = schema.pointer_mut("/properties/raw_column/type") {
         *raw = json!(["string", "null"]);
     }
+    // YAML reads the word `null` as null unless it is quoted.
+    if let Some(Value::Array(choices)) = schema.pointer_mut("/$defs/OnInvalid/oneOf") {
+        choices.push(json!({ "const": null, "description": "The same, without quotes." }));
+    }
     // A default of null would be no default.
     let default = schema.pointer_mut("/$defs/Field/properties/default");
     if let Some(default) = default.and_then(Value::as_object_mut) {
-        default.insert("type".to_owned(), json!(["string", "number", "boolean", "array", "object"]));
+        default
+            .insert("type".to_owned(), json!(["string", "number", "boolean", "array", "object"]));
     }
     schema
 }
@@ -63,6 +68,55 @@ fn strip_null(schema: &mut Map<String, Value>) {
         schema.remove("anyOf");
         for (key, value) in only {
             schema.entry(key).or_insert(value);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every declared key has a description that is a sentence.
+    fn describe(value: &Value, path: &str) {
+        match value {
+            Value::Object(schema) => {
+                let text = schema.get("description").and_then(Value::as_str);
+                assert!(text.is_none_or(|text| text.ends_with('.')), "{path}: {text:?}");
+                for (key, inner) in schema {
+                    describe(inner, &format!("{path}/{key}"));
+                }
+            }
+            Value::Array(items) => items.iter().for_each(|item| describe(item, path)),
+            _ => {}
+        }
+    }
+
+    #[test]
+    fn the_schemas_in_schemas_are_current() {
+        for (name, schema) in [("source", source_schema()), ("table", table_schema())] {
+            describe(&schema, name);
+            let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
+                .join(format!("schemas/{name}.schema.json"));
+            let wanted = format!("{schema:#}\n");
+            if std::env::var_os("LAKEWARD_UPDATE").is_some() {
+                std::fs::write(&file, &wanted).expect("write the schema");
+            }
+            let found = std::fs::read_to_string(&file).unwrap_or_default();
+            assert!(
+                found == wanted,
+                "{} is stale: run `LAKEWARD_UPDATE=1 cargo test --lib schema_json` and commit it",
+                file.display()
+            );
+        }
+    }
+
+    #[test]
+    fn later_releases_are_not_declared_yet() {
+        let text = source_schema().to_string() + &table_schema().to_string();
+        for key in
+            ["oauth2_refresh_token", "aws_sigv4", "webhooks", "client_cert", "pii", "history"]
+        {
+            assert!(!text.contains(key), "{key}");
         }
     }
 }

@@ -8,7 +8,8 @@ use serde_json::{Map, Value};
 
 use crate::spec::diagnostic::nearest;
 use crate::spec::document::{Document, Place};
-use crate::spec::yaml::{Kind, Node};
+use crate::spec::wanted::{either, has_key, is_type, keys_of, tag_of, words};
+use crate::spec::yaml::{Entry, Kind, Node};
 
 /// Declared in the design and built by a later release.
 const LATER: [&str; 6] = [
@@ -24,30 +25,38 @@ const LATER: [&str; 6] = [
 pub(crate) fn check(document: &mut Document, schema: &Value) -> Option<Value> {
     let root = document.take_tree()?;
     document.put_tree(root.clone());
-    let mut walk = Walk { document, definitions: schema, wrong: HashSet::new() };
+    let mut walk =
+        Walk { document, definitions: schema, wrong: HashSet::new(), spelled: HashSet::new() };
     walk.node(schema, &root, &Place::root(), None);
-    let wrong = walk.wrong;
-    value(&root, &Place::root(), &wrong)
+    let (wrong, spelled) = (walk.wrong, walk.spelled);
+    value(&root, &Place::root(), &wrong, &spelled)
 }
 
-/// The JSON value of `node`, without what is wrong.
-fn value(node: &Node, place: &Place, wrong: &HashSet<Place>) -> Option<Value> {
+/// The JSON value of `node`, without what is wrong, and with the nulls that are `spelled` as the word.
+fn value(
+    node: &Node,
+    place: &Place,
+    wrong: &HashSet<Place>,
+    spelled: &HashSet<Place>,
+) -> Option<Value> {
     if wrong.contains(place) {
         return None;
     }
     Some(match &node.kind {
+        Kind::Null if spelled.contains(place) => Value::from("null"),
         Kind::Null => Value::Null,
         Kind::Bool(value) => Value::Bool(*value),
         Kind::Number(number) => Value::Number(number.clone()),
         Kind::Text(text) => Value::String(text.clone()),
         Kind::List(items) => {
-            let item = |(index, item): (usize, &Node)| value(item, &place.item(index), wrong);
+            let item = |(at, item): (usize, &Node)| value(item, &place.item(at), wrong, spelled);
             Value::Array(items.iter().enumerate().map(item).collect::<Option<_>>()?)
         }
         Kind::Map(entries) => {
             let mut map = Map::new();
             for entry in entries {
-                if let Some(inner) = value(&entry.value, &place.key(&entry.key), wrong) {
+                let inner = place.key(&entry.key);
+                if let Some(inner) = value(&entry.value, &inner, wrong, spelled) {
                     map.insert(entry.key.clone(), inner);
                 }
             }
@@ -60,6 +69,8 @@ struct Walk<'a> {
     document: &'a mut Document,
     definitions: &'a Value,
     wrong: HashSet<Place>,
+    /// Where an unquoted `null` is the name of a choice.
+    spelled: HashSet<Place>,
 }
 
 impl<'a> Walk<'a> {
@@ -97,9 +108,15 @@ impl<'a> Walk<'a> {
     /// Reports a value of the wrong type.
     fn refuse(&mut self, node: &Node, place: &Place, key: Option<&str>, wanted: &str) {
         self.wrong.insert(place.clone());
-        let name = key.map_or_else(|| "the file".to_owned(), |key| format!("`{key}`"));
+        let name = match key {
+            None => "the file".to_owned(),
+            Some(key) if place.is_item() => format!("an item of `{key}`"),
+            Some(key) => format!("`{key}`"),
+        };
         match &node.kind {
-            Kind::Null => self.document.error(place, format!("{name} has no value: it wants {wanted}")),
+            Kind::Null => {
+                self.document.error(place, format!("{name} has no value: it wants {wanted}"))
+            }
             _ => self
                 .document
                 .error(place, format!("{name} wants {wanted}, not {}", node.describe())),
@@ -129,7 +146,12 @@ impl<'a> Walk<'a> {
         }
         let required = schema.get("required").and_then(Value::as_array);
         for name in required.into_iter().flatten().filter_map(Value::as_str) {
-            if node.get(name).is_none() {
+            // A key that is there, but misspelt, was reported with the right name.
+            let misspelt = |entry: &Entry| {
+                !properties.contains_key(&entry.key)
+                    && nearest(&entry.key, properties.keys().map(String::as_str)) == Some(name)
+            };
+            if node.get(name).is_none() && !node.entries().iter().any(misspelt) {
                 self.missing(node, name);
             }
         }
@@ -138,7 +160,9 @@ impl<'a> Walk<'a> {
     fn missing(&mut self, node: &Node, name: &str) {
         // A mapping's first key is where a reader looks for the one that is missing.
         let span = match node.entries().first() {
-            Some(first) if !self.document.written(&node.span).starts_with('{') => first.span.clone(),
+            Some(first) if !self.document.written(&node.span).starts_with('{') => {
+                first.span.clone()
+            }
             _ => node.span.clone(),
         };
         self.document.report(span, format!("the key `{name}` is missing"));
@@ -150,31 +174,36 @@ impl<'a> Walk<'a> {
         if let Kind::Number(number) = &node.kind {
             let number = number.as_f64().unwrap_or_default();
             let bound = |name: &str| schema.get(name).and_then(Value::as_f64);
-            let message = if let Some(only) = schema.get("const").filter(|c| c.as_f64() != Some(number)) {
-                format!("`{name}` must be {only}")
-            } else if let Some(least) = bound("minimum").filter(|least| number < *least) {
-                format!("`{name}` must be at least {least}")
-            } else if let Some(most) = bound("maximum").filter(|most| number > *most) {
-                format!("`{name}` must be at most {most}")
-            } else {
-                return;
-            };
+            let message =
+                if let Some(only) = schema.get("const").filter(|c| c.as_f64() != Some(number)) {
+                    format!("`{name}` must be {only}")
+                } else if let Some(least) = bound("minimum").filter(|least| number < *least) {
+                    format!("`{name}` must be at least {least}")
+                } else if let Some(most) = bound("maximum").filter(|most| number > *most) {
+                    format!("`{name}` must be at most {most}")
+                } else {
+                    return;
+                };
             self.wrong.insert(place.clone());
             self.document.error(place, message);
         }
-        if let (Kind::List(items), Some(least)) = (&node.kind, schema.get("minItems")) {
-            if items.is_empty() && least != 0 {
-                self.wrong.insert(place.clone());
-                self.document.error(place, format!("`{name}` is empty"));
-            }
+        let is_empty = matches!(&node.kind, Kind::List(items) if items.is_empty());
+        if is_empty && schema.get("minItems").is_some_and(|least| least != 0) {
+            self.wrong.insert(place.clone());
+            self.document.error(place, format!("`{name}` is empty"));
         }
     }
 
     /// A choice: among constants, by the key `type`, by the keys, or by the kind of value.
     fn branches(&mut self, branches: &'a [Value], node: &Node, place: &Place, key: Option<&str>) {
-        let constants: Vec<&str> = branches.iter().filter_map(|b| b.get("const")?.as_str()).collect();
-        if constants.len() == branches.len() {
-            return self.constant(&constants, node, place, key);
+        if branches.iter().all(|branch| branch.get("const").is_some()) {
+            let has_null = branches.iter().any(|branch| branch.get("const") == Some(&Value::Null));
+            if has_null && matches!(node.kind, Kind::Null) {
+                self.spelled.insert(place.clone());
+                return;
+            }
+            let names = branches.iter().filter_map(|branch| branch.get("const")?.as_str());
+            return self.constant(&names.collect::<Vec<_>>(), node, place, key);
         }
         if branches.iter().any(|branch| tag_of(branch).is_some()) {
             return self.tagged(branches, node, place, key);
@@ -190,7 +219,8 @@ impl<'a> Walk<'a> {
             .collect();
         match fitting.as_slice() {
             [] => {
-                let wanted: Vec<String> = branches.iter().map(|branch| self.wanted(branch)).collect();
+                let wanted: Vec<String> =
+                    branches.iter().map(|branch| self.wanted(branch)).collect();
                 self.refuse(node, place, key, &either(&wanted));
             }
             [only] => self.node(only, node, place, key),
@@ -200,7 +230,9 @@ impl<'a> Walk<'a> {
 
     fn resolve(&self, schema: &'a Value) -> &'a Value {
         let target = schema.get("$ref").and_then(Value::as_str);
-        target.and_then(|name| self.definitions.pointer(name.trim_start_matches('#'))).unwrap_or(schema)
+        target
+            .and_then(|name| self.definitions.pointer(name.trim_start_matches('#')))
+            .unwrap_or(schema)
     }
 
     fn constant(&mut self, names: &[&str], node: &Node, place: &Place, key: Option<&str>) {
@@ -212,7 +244,9 @@ impl<'a> Walk<'a> {
             self.wrong.insert(place.clone());
             let message = format!("`{text}` is no value of `{}`", key.unwrap_or_default());
             let finding = self.document.error(place, message);
-            finding.nearest(text, names.iter().copied()).hint(format!("one of {}", names.join(", ")));
+            finding
+                .nearest(text, names.iter().copied())
+                .hint(format!("one of {}", names.join(", ")));
         }
     }
 
@@ -307,57 +341,5 @@ impl<'a> Walk<'a> {
             }
             _ => "a value".to_owned(),
         }
-    }
-}
-
-fn tag_of(branch: &Value) -> Option<&str> {
-    branch.pointer("/properties/type/const").and_then(Value::as_str)
-}
-
-fn keys_of(branch: &Value) -> impl Iterator<Item = &str> {
-    branch.get("properties").and_then(Value::as_object).into_iter().flatten().map(|(key, _)| key.as_str())
-}
-
-fn has_key(branch: &Value, key: &str) -> bool {
-    keys_of(branch).any(|known| known == key)
-}
-
-fn either<T: AsRef<str>>(names: &[T]) -> String {
-    match names {
-        [] => "nothing".to_owned(),
-        [only] => only.as_ref().to_owned(),
-        [first @ .., last] => {
-            let first: Vec<&str> = first.iter().map(AsRef::as_ref).collect();
-            format!("{} or {}", first.join(", "), last.as_ref())
-        }
-    }
-}
-
-fn words(type_name: &str) -> &'static str {
-    match type_name {
-        "string" => "text",
-        "integer" => "a whole number",
-        "number" => "a number",
-        "boolean" => "true or false",
-        "array" => "a list",
-        "object" => "a mapping",
-        "null" => "null",
-        _ => "a value",
-    }
-}
-
-fn is_type(schema: &Value, node: &Node) -> bool {
-    let fits = |name: &str| match &node.kind {
-        Kind::Null => name == "null",
-        Kind::Bool(_) => name == "boolean",
-        Kind::Number(number) => name == "number" || name == "integer" && !number.is_f64(),
-        Kind::Text(_) => name == "string",
-        Kind::List(_) => name == "array",
-        Kind::Map(_) => name == "object",
-    };
-    match schema.get("type") {
-        Some(Value::String(name)) => fits(name),
-        Some(Value::Array(names)) => names.iter().filter_map(Value::as_str).any(fits),
-        _ => true,
     }
 }

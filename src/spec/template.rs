@@ -155,8 +155,8 @@ impl Wrong {
     fn of(error: &minijinja::Error, text: &str) -> Self {
         let message = reason(error);
         if error.kind() == JinjaKind::UnknownFilter {
-            let words = message.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
-            let filter = words.filter(|word| !["filter", "is", "unknown", ""].contains(word)).next();
+            let mut words = message.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+            let filter = words.find(|word| !["filter", "is", "unknown", ""].contains(word));
             let filter = filter.filter(|name| text.contains(name)).unwrap_or_default();
             return Self::about(format!("undefined filter `{filter}`"), filter, &FILTERS);
         }
@@ -203,11 +203,6 @@ impl Template {
             .render_str(text, Serde(&Scope::sample()))
             .map_err(|error| Wrong::of(&error, text))?;
         Ok(template)
-    }
-
-    /// Whether it has no expression: every request gets the same text.
-    pub(crate) fn is_literal(&self) -> bool {
-        !self.0.contains("{{") && !self.0.contains("{%")
     }
 
     /// The template's text, as declared.

@@ -230,7 +230,11 @@ impl<'a> Reader<'a> {
     ) -> Kind {
         self.refuse_tag(tag, span);
         let is_text = tag.is_some_and(|tag| tag.suffix() == "str");
-        if style == ScalarStyle::Plain && !is_text { plain(text) } else { Kind::Text(text.to_owned()) }
+        if style == ScalarStyle::Plain && !is_text {
+            plain(text)
+        } else {
+            Kind::Text(text.to_owned())
+        }
     }
 
     fn list(&mut self, style: StructureStyle, span: Range<usize>) -> Result<Node, Problem> {
@@ -256,9 +260,13 @@ impl<'a> Reader<'a> {
                 let last = entries.last().map_or(span.end, |entry| entry.value.span.end);
                 let end = if style == StructureStyle::Flow { at.end } else { last };
                 merge(&mut entries, merged);
-                return Ok(Node { span: span.start..end.max(span.start), kind: Kind::Map(entries) });
+                return Ok(Node {
+                    span: span.start..end.max(span.start),
+                    kind: Kind::Map(entries),
+                });
             }
-            let plain_merge = matches!(&event, Event::Scalar(text, ScalarStyle::Plain, _, _) if text == "<<");
+            let plain_merge =
+                matches!(&event, Event::Scalar(text, ScalarStyle::Plain, _, _) if text == "<<");
             let key = self.node(event, at)?;
             let (event, at) = self.next()?;
             let value = self.node(event, at)?;
@@ -303,7 +311,9 @@ fn merge(entries: &mut Vec<Entry>, merged: Vec<Node>) {
 fn key_text(key: &Node, text: &str) -> Option<String> {
     match &key.kind {
         Kind::Text(name) => Some(name.clone()),
-        Kind::Bool(_) | Kind::Number(_) => text.get(key.span.clone()).map(|raw| raw.trim().to_owned()),
+        Kind::Bool(_) | Kind::Number(_) => {
+            text.get(key.span.clone()).map(|raw| raw.trim().to_owned())
+        }
         Kind::Null | Kind::List(_) | Kind::Map(_) => None,
     }
 }
@@ -342,7 +352,9 @@ fn number(text: &str) -> Option<serde_json::Number> {
     if unsigned.chars().all(digit) {
         let text = text.strip_prefix('+').unwrap_or(text);
         let small = text.parse::<i64>().ok().map(serde_json::Number::from);
-        return small.or_else(|| text.parse::<u64>().ok().map(Into::into));
+        if let Some(small) = small.or_else(|| text.parse::<u64>().ok().map(Into::into)) {
+            return Some(small);
+        }
     }
     if !unsigned.chars().all(|c| digit(c) || matches!(c, '.' | 'e' | 'E' | '+' | '-')) {
         return None;

@@ -16,6 +16,7 @@ use crate::spec::declared::pagination::Pagination;
 pub(crate) struct SourceFile {
     /// The version of this file's format, which is 1.
     #[schemars(required, extend("const" = 1))]
+    #[expect(dead_code, reason = "the shape's check holds it to its constant")]
     pub(crate) version: Option<u64>,
     /// The API's name: part of every window's name, made of letters, digits, `_` and `-`.
     #[schemars(required, regex(pattern = "^[A-Za-z0-9_-]+$"))]

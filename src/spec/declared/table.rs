@@ -13,6 +13,7 @@ use crate::spec::declared::source::Size;
 pub(crate) struct TableFile {
     /// The version of this file's format, which is 1.
     #[schemars(required, extend("const" = 1))]
+    #[expect(dead_code, reason = "the shape's check holds it to its constant")]
     pub(crate) version: Option<u64>,
     /// The table's name, the folder under the lake, made of letters, digits, `_` and `-`.
     #[schemars(required, regex(pattern = "^[A-Za-z0-9_-]+$"))]

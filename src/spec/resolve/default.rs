@@ -27,7 +27,9 @@ pub(super) fn default(
         (FieldType::List(scalar), Value::Array(items)) => {
             let inner = if let Kind::List(nodes) = &node.kind { nodes.as_slice() } else { &[] };
             let mut pairs = items.iter().zip(inner);
-            pairs.try_for_each(|(item, node)| is_scalar(*scalar, item, &json_text(document, node), field))
+            pairs.try_for_each(|(item, node)| {
+                is_scalar(*scalar, item, &json_text(document, node), field)
+            })
         }
         (FieldType::List(_), _) => Err("a list is wanted".to_owned()),
         (FieldType::Scalar(scalar), value) => is_scalar(*scalar, value, &text, field),
@@ -90,7 +92,9 @@ fn is_scalar(scalar: Scalar, value: &Value, text: &str, field: &Field) -> Result
         },
         Scalar::Timestamp => match value {
             Value::Number(_) => Ok(()),
-            Value::String(text) if is_date(text) || is_instant(text) || text.parse::<f64>().is_ok() => {
+            Value::String(text)
+                if is_date(text) || is_instant(text) || text.parse::<f64>().is_ok() =>
+            {
                 Ok(())
             }
             _ => Err("an instant such as \"2026-03-17T00:00:00Z\" is wanted".to_owned()),
@@ -144,8 +148,13 @@ fn decimal(
     let digits = text.chars().filter(char::is_ascii_digit).count();
     let Some(mut number) = exact(text) else {
         // Over 28 digits no bound can be declared either: the digits alone decide.
-        let is_number = text.trim_start_matches(['+', '-']).chars().all(|c| c.is_ascii_digit() || c == '.');
-        let fits = is_number && digits > 28 && digits <= usize::from(precision);
+        let is_number =
+            text.trim_start_matches(['+', '-']).chars().all(|c| c.is_ascii_digit() || c == '.');
+        let fraction = text.split_once('.').map_or(0, |(_, fraction)| fraction.len());
+        let fits = is_number
+            && digits > 28
+            && digits <= usize::from(precision)
+            && fraction <= usize::from(scale);
         return if fits { Ok(()) } else { Err("a number is wanted".to_owned()) };
     };
     let is_integer = value.is_number() && !text.contains(['.', 'e', 'E']);

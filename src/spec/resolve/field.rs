@@ -19,6 +19,9 @@ use crate::spec::yaml::Kind;
 const TYPES: [&str; 8] =
     ["string", "bool", "int32", "int64", "float64", "date", "timestamp", "json"];
 
+/// Those that a list can hold.
+const SCALARS: [&str; 7] = ["string", "bool", "int32", "int64", "float64", "date", "timestamp"];
+
 /// What a field is resolved beside: the names of all fields, and which of them are strings.
 pub(super) struct Siblings<'a> {
     /// The names, by index; empty where a name is missing.
@@ -39,15 +42,17 @@ pub(super) fn field(
     let kind = kind.and_then(|text| field_type(document, &place.key("type"), text));
     let from = from(document, &place.key("from"), written, name);
     let fits = kind.as_ref().is_none_or(|kind| keys_fit(document, place, written, kind));
-    let (min, max) = bounds(document, place, written)?;
+    let bounds = bounds(document, place, written);
     let decimal = decimal_rules(document, place, written, siblings);
     let zone = written.assume_zone.as_deref();
-    let zone = zone.map_or(Some(None), |text| zone_of(document, &place.key("assume_zone"), text).map(Some));
+    let zone = zone
+        .map_or(Some(None), |text| zone_of(document, &place.key("assume_zone"), text).map(Some));
     let required = written.required.unwrap_or(false);
     let case = written.case.map(|case| match case {
         declared::Case::Lower => Case::Lower,
         declared::Case::Upper => Case::Upper,
     });
+    let (min, max) = bounds?;
     let field = Field {
         name: name?.to_owned(),
         kind: kind?,
@@ -102,6 +107,7 @@ pub(super) fn field_type(document: &mut Document, place: &Place, text: &str) -> 
             let finding = document.error(place, message);
             match meant(scalar) {
                 Some(meant) => finding.meant(meant),
+                None if is_list => finding.nearest(scalar, SCALARS),
                 None => finding.nearest(scalar, TYPES),
             };
             finding.hint(format!("one of {}, decimal(p, s), list(T)", TYPES.join(", ")));
@@ -192,8 +198,7 @@ fn keys_fit(
     let string = scalar == Some(Scalar::String);
     let decimal = matches!(scalar, Some(Scalar::Decimal { .. }));
     let time = scalar == Some(Scalar::Timestamp);
-    let number =
-        decimal || matches!(scalar, Some(Scalar::Int32 | Scalar::Int64 | Scalar::Float64));
+    let number = decimal || matches!(scalar, Some(Scalar::Int32 | Scalar::Int64 | Scalar::Float64));
     let keys = [
         ("known", written.known.is_some(), string, "a string"),
         ("case", written.case.is_some(), string, "a string"),
@@ -233,13 +238,16 @@ type Bounds = (Option<Decimal>, Option<Decimal>);
 fn bounds(document: &mut Document, place: &Place, written: &declared::Field) -> Option<Bounds> {
     let min = written.min.as_ref().map(|_| bound(document, &place.key("min")));
     let max = written.max.as_ref().map(|_| bound(document, &place.key("max")));
-    if let (Some(Some(min)), Some(Some(max))) = (min, max) {
-        if min > max {
-            document.error(&place.key("min"), format!("`min` {min} is over `max` {max}"));
-            return None;
-        }
+    if let (Some(Some(min)), Some(Some(max))) = (min, max)
+        && min > max
+    {
+        document.error(&place.key("min"), format!("`min` {min} is over `max` {max}"));
+        return None;
     }
-    Some((min.map_or(Some(None), |min| min.map(Some))?, max.map_or(Some(None), |max| max.map(Some))?))
+    Some((
+        min.map_or(Some(None), |min| min.map(Some))?,
+        max.map_or(Some(None), |max| max.map(Some))?,
+    ))
 }
 
 /// A bound, exact from what is written.
@@ -266,8 +274,11 @@ fn decimal_rules(
         [("minor_digits", written.minor_digits.is_some()), ("currency", written.currency.is_some())]
     {
         if is_written && !is_minor {
-            document
-                .key_error(place, key, format!("`{key}` says nothing without `integers: minor`"));
+            document.key_error(
+                place,
+                key,
+                format!("`{key}` says nothing without `integers: minor`"),
+            );
         }
     }
     if written.minor_digits.is_some() && written.currency.is_some() {
@@ -308,7 +319,8 @@ fn currency_field(
         return None;
     };
     if siblings.types.get(index).is_some_and(|kind| kind.trim() != "string") {
-        document.error(place, format!("the field `{name}` holds no currency codes: it is no string"));
+        document
+            .error(place, format!("the field `{name}` holds no currency codes: it is no string"));
         return None;
     }
     Some(index)

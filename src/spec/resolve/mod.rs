@@ -3,6 +3,7 @@
 //! Each function reports what is wrong and gives `None`; a caller that got any `None` gives `None` too, after it
 //! has looked at everything else.
 
+mod connection;
 mod default;
 mod field;
 mod pagination;

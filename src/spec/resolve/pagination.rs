@@ -3,12 +3,8 @@
 use crate::page::Method;
 use crate::spec::declared::pagination as declared;
 use crate::spec::document::{Document, Place};
-use crate::spec::pagination::{
-    ByCursor, ByOffset, ByPage, CursorFrom, CursorPlace, Pagination,
-};
-use crate::spec::resolve::values::{
-    header_name, optional_pointer, param_name, pointer,
-};
+use crate::spec::pagination::{ByCursor, ByOffset, ByPage, CursorFrom, CursorPlace, Pagination};
+use crate::spec::resolve::values::{header_name, optional_pointer, param_name, pointer};
 
 /// Resolves `pagination`, of a stream whose requests use `method`.
 pub(super) fn pagination(
@@ -27,12 +23,14 @@ pub(super) fn pagination(
         }
         Some(Written::Cursor { cursor, param, r#in, has_more }) => {
             let has_more = optional_pointer(document, &place.key("has_more"), has_more.as_deref());
-            let from = cursor.as_ref().and_then(|from| cursor_from(document, &place.key("cursor"), from));
+            let from =
+                cursor.as_ref().and_then(|from| cursor_from(document, &place.key("cursor"), from));
             let param_place = place.key("param");
             let param = param_name(document, &param_place, param.as_deref(), "cursor");
             let place = cursor_place(document, place, *r#in, method);
             let param = param.filter(|name| {
-                place != Some(CursorPlace::Header) || header_name(document, &param_place, name).is_some()
+                place != Some(CursorPlace::Header)
+                    || header_name(document, &param_place, name).is_some()
             });
             Some(Pagination::Cursor(ByCursor {
                 cursor: from?,
@@ -68,7 +66,8 @@ fn by_page(
                 .hint("size_param names the query parameter, such as `per_page`");
         }
         (None, Some(_)) => {
-            document.error(&place.key("size_param"), "`size_param` without `size` has nothing to send");
+            document
+                .error(&place.key("size_param"), "`size_param` without `size` has nothing to send");
         }
         (None, None) if short_page_ends => {
             document.error(
@@ -101,7 +100,8 @@ fn by_offset(
     };
     let has_more = optional_pointer(document, &place.key("has_more"), has_more.as_deref());
     let param = param_name(document, &place.key("param"), param.as_deref(), "offset");
-    let limit_param = param_name(document, &place.key("limit_param"), limit_param.as_deref(), "limit");
+    let limit_param =
+        param_name(document, &place.key("limit_param"), limit_param.as_deref(), "limit");
     let short_page_ends = short_page_ends.unwrap_or(false);
     if short_page_ends && limit.is_none() {
         document.error(

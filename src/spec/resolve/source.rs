@@ -12,12 +12,13 @@ use crate::spec::declared::source as declared;
 use crate::spec::diagnostic::Diagnostic;
 use crate::spec::document::{Document, Place};
 use crate::spec::masking::is_env_name;
+use crate::spec::resolve::connection::{http, rate_limit, retry};
 use crate::spec::resolve::stream::stream;
 use crate::spec::resolve::table::{read, table};
 use crate::spec::resolve::values::{
-    duration, header_name, is_header_value, name, param_name, path, size, template, timeout,
+    duration, header_name, is_header_value, is_token, name, param_name, path, template,
 };
-use crate::spec::source::{Http, RateLimit, Retry, Source, Stream};
+use crate::spec::source::{Source, Stream};
 use crate::spec::table::Table;
 use crate::spec::template::Template;
 use crate::spec::{schema_json, shape};
@@ -130,7 +131,11 @@ fn auth_of(document: &mut Document, place: &Place, written: &declared::Auth) -> 
                     param_name(document, &place.key("query"), Some(query), "").map(KeyPlace::Query)
                 }
                 (Some(_), Some(_)) => {
-                    document.key_error(place, "query", "the key goes to `header` or to `query`, not to both");
+                    document.key_error(
+                        place,
+                        "query",
+                        "the key goes to `header` or to `query`, not to both",
+                    );
                     None
                 }
                 (None, None) => {
@@ -159,7 +164,9 @@ fn secret(
                 .hint("write the name of the variable that holds the secret, not the secret");
             None
         }
-        declared::Secret::File(text) => path(document, &place.key("file"), text).map(SecretRef::File),
+        declared::Secret::File(text) => {
+            path(document, &place.key("file"), text).map(SecretRef::File)
+        }
     }
 }
 
@@ -188,7 +195,7 @@ fn headers(
 /// Whether the header `key` may be declared with this text.
 fn header(document: &mut Document, place: &Place, key: &str, text: &str, seen: bool) -> bool {
     let lower = key.to_ascii_lowercase();
-    if !crate::spec::resolve::values::is_token(key) {
+    if !is_token(key) {
         document
             .key_error(place, key, format!("`{key}` is no header name"))
             .hint("use letters, digits and `-`");
@@ -203,126 +210,14 @@ fn header(document: &mut Document, place: &Place, key: &str, text: &str, seen: b
             .error(&place.key(key), format!("the secret `{key}` is written into the file"))
             .hint("declare it under `auth`, where it is named as { env: NAME } or { file: PATH }");
     } else if !is_header_value(text) {
-        document
-            .error(&place.key(key), format!("the header `{key}` has a line break or a character outside of ASCII in it"));
+        document.error(
+            &place.key(key),
+            format!("the header `{key}` has a line break or a character outside of ASCII in it"),
+        );
     } else {
         return true;
     }
     false
-}
-
-fn http(document: &mut Document, place: &Place, written: Option<&declared::Http>) -> Option<Http> {
-    let written = written.cloned().unwrap_or_default();
-    let seconds = Duration::from_secs;
-    let total = timeout(document, &place.key("timeout"), written.timeout.as_deref(), seconds(30));
-    let at = place.key("connect_timeout");
-    let connect = timeout(document, &at, written.connect_timeout.as_deref(), seconds(10));
-    let at = place.key("ca_bundle");
-    let ca = written.ca_bundle.as_deref().map_or(Some(None), |text| readable(document, &at, text).map(Some));
-    let at = place.key("proxy");
-    let proxy = written.proxy.as_deref().map_or(Some(None), |text| proxy_of(document, &at, text).map(Some));
-    let at = place.key("max_page_bytes");
-    let most = size(document, &at, written.max_page_bytes.as_ref(), 64 << 20);
-    let hosts: Vec<_> = written
-        .allow_hosts
-        .iter()
-        .flatten()
-        .enumerate()
-        .map(|(index, text)| host(document, &place.key("allow_hosts").item(index), text))
-        .collect();
-    let agent = written.user_agent.unwrap_or_else(|| concat!("lakeward/", env!("CARGO_PKG_VERSION")).to_owned());
-    if agent.is_empty() || !is_header_value(&agent) {
-        document.error(&place.key("user_agent"), "no value for a header: it is empty, or not ASCII in one line");
-    }
-    Some(Http {
-        timeout: total?,
-        connect_timeout: connect?,
-        ca_bundle: ca?,
-        proxy: proxy?,
-        max_page_bytes: most?,
-        allow_hosts: hosts.into_iter().collect::<Option<_>>()?,
-        user_agent: agent,
-    })
-}
-
-/// A file that is there.
-fn readable(document: &mut Document, place: &Place, text: &str) -> Option<PathBuf> {
-    let path = path(document, place, text)?;
-    if let Err(error) = std::fs::File::open(&path) {
-        document.error(place, format!("could not read {}: {error}", path.display()));
-        return None;
-    }
-    Some(path)
-}
-
-fn proxy_of(document: &mut Document, place: &Place, text: &str) -> Option<Url> {
-    let url = Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
-    let Some(url) = url else {
-        document
-            .error(place, "`proxy` is no http or https URL")
-            .hint("write it with its scheme: http://proxy.example.com:3128");
-        return None;
-    };
-    if !url.username().is_empty() || url.password().is_some() {
-        document.error(place, "`proxy` has credentials in it, which a source file must not hold");
-        return None;
-    }
-    Some(url)
-}
-
-/// A host, or a host with a port.
-fn host(document: &mut Document, place: &Place, text: &str) -> Option<String> {
-    let url = Url::parse(&format!("https://{text}/")).ok();
-    let fits = url.is_some_and(|url| url.path() == "/" && url.username().is_empty() && url.query().is_none());
-    if !fits || text.contains(['/', '*', '@', ' ']) {
-        document
-            .error(place, format!("`{text}` is no host"))
-            .hint("write the bare host, such as files.example.com");
-        return None;
-    }
-    Some(text.to_ascii_lowercase())
-}
-
-fn rate_limit(
-    document: &mut Document,
-    place: &Place,
-    written: Option<&declared::RateLimit>,
-) -> Option<RateLimit> {
-    let written = written.cloned().unwrap_or_default();
-    let before = document.found();
-    for (key, rate) in [("per_second", written.per_second), ("per_minute", written.per_minute)] {
-        if rate.is_some_and(|rate| !(rate > 0.0 && rate <= 1e6)) {
-            document.error(&place.key(key), format!("`{key}` must be over 0 and at most 1,000,000"));
-        }
-    }
-    let reserve = written.reserve.unwrap_or(0.1);
-    if !(0.0..1.0).contains(&reserve) {
-        document.error(&place.key("reserve"), "`reserve` must be at least 0 and below 1");
-    }
-    let share = written.share.as_deref().unwrap_or("1/1");
-    let parts = share.strip_prefix("1/").and_then(|parts| parts.parse::<u32>().ok());
-    let parts = parts.filter(|parts| (1..=10_000).contains(parts));
-    if parts.is_none() {
-        document
-            .error(&place.key("share"), format!("`{share}` is no share"))
-            .hint("write 1/N, where N runs share the limits: 1/2");
-    }
-    let at = place.key("max_wait");
-    let max_wait = duration(document, &at, written.max_wait.as_deref(), Duration::from_secs(900));
-    (document.found() == before).then_some(RateLimit {
-        per_second: written.per_second,
-        per_minute: written.per_minute,
-        reserve,
-        share: (1, parts?),
-        max_wait: max_wait?,
-    })
-}
-
-fn retry(document: &mut Document, place: &Place, written: Option<&declared::Retry>) -> Option<Retry> {
-    let written = written.cloned().unwrap_or_default();
-    let at = place.key("max_wait");
-    let max_wait = duration(document, &at, written.max_wait.as_deref(), Duration::from_secs(60));
-    Some(Retry { max_attempts: written.max_attempts.unwrap_or(5), max_wait: max_wait? })
 }
 
 fn streams(
@@ -365,7 +260,8 @@ fn load_table(
             loaded
         }
         Err(unread) => {
-            document.error(place, format!("the schema file {}: {}", file.display(), unread.message));
+            document
+                .error(place, format!("the schema file {}: {}", file.display(), unread.message));
             None
         }
     };
@@ -386,10 +282,12 @@ fn same_name(
 ) {
     let canonical = |path: &Path| std::fs::canonicalize(path).ok();
     let other = tables.iter().find(|(path, other)| {
-        other.as_ref().is_some_and(|other| other.name == table.name) && canonical(path) != canonical(file)
+        other.as_ref().is_some_and(|other| other.name == table.name)
+            && canonical(path) != canonical(file)
     });
     if let Some((path, _)) = other {
-        let message = format!("the table `{}` is declared by {} already", table.name, path.display());
+        let message =
+            format!("the table `{}` is declared by {} already", table.name, path.display());
         document.error(place, message).hint("let both streams name one schema file");
     }
 }

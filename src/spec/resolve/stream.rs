@@ -42,10 +42,12 @@ pub(super) fn stream(
     let pages = place.key("pagination");
     let pages = pagination(document, &pages, written.pagination.as_ref(), method);
     let body = body?;
-    if let (Some(Pagination::Cursor(by)), Some(body)) = (&pages, &body) {
-        if by.place == CursorPlace::Body && !matches!(body, TemplateValue::Map(_)) {
-            document.error(&place.key("body"), "a cursor in the body needs a body that is a mapping");
-        }
+    if let (Some(Pagination::Cursor(by)), Some(body)) = (&pages, &body)
+        && by.place == CursorPlace::Body
+        && !matches!(body, TemplateValue::Map(_))
+    {
+        let message = "a cursor in the body needs a body that is a mapping";
+        document.error(&place.key("body"), message);
     }
     Some(Stream {
         name: key_name?,
@@ -120,7 +122,10 @@ fn params(
 fn is_secret_param(key: &str) -> bool {
     let key = key.to_ascii_lowercase();
     is_secret_key(&key)
-        && matches!(key.as_str(), "api_key" | "apikey" | "access_token" | "client_secret" | "password" | "secret")
+        && matches!(
+            key.as_str(),
+            "api_key" | "apikey" | "access_token" | "client_secret" | "password" | "secret"
+        )
 }
 
 #[expect(clippy::option_option, reason = "absent is fine, wrong is not")]
@@ -133,7 +138,9 @@ fn body(
     let Some(body) = &written.body else { return Some(None) };
     let at = place.key("body");
     if method == Method::Get {
-        document.error(&at, "a GET request has no body").hint("add `method: POST`, or use `params`");
+        document
+            .error(&at, "a GET request has no body")
+            .hint("add `method: POST`, or use `params`");
         return None;
     }
     template_value(document, &at, body).map(Some)
@@ -196,7 +203,8 @@ fn on_status(
             }
             _ => {
                 whole = false;
-                let message = format!("`{key}` is no HTTP status: a number from 200 to 599 is wanted");
+                let message =
+                    format!("`{key}` is no HTTP status: a number from 200 to 599 is wanted");
                 document.key_error(place, key, message);
             }
         }

@@ -48,7 +48,8 @@ fn resolve(document: &mut Document, written: &declared::TableFile) -> Option<Tab
     let table_name = table_name.and_then(|text| name(document, &root.key("table"), text));
     let partition_column = partition_column(document, &root.key("partition_column"), written);
     let raw_column = raw_column(document, &root.key("raw_column"), written);
-    let fields = fields(document, &root.key("fields"), written, &partition_column, raw_column.as_deref());
+    let fields =
+        fields(document, &root.key("fields"), written, &partition_column, raw_column.as_deref());
     let parquet = parquet(document, &root.key("parquet"), written.parquet.as_ref());
     let fields = fields?;
     let keys = references(document, &fields, written);
@@ -133,7 +134,9 @@ fn fields(
             }
             None => {}
         }
-        for (_, what) in own.iter().filter(|(taken, _)| taken.is_some_and(|taken| same_column(taken, name))) {
+        for (_, what) in
+            own.iter().filter(|(taken, _)| taken.is_some_and(|taken| same_column(taken, name)))
+        {
             document
                 .error(&at, format!("a field must not be called like {what}, `{name}`"))
                 .hint("rename the field, and keep the API's name with `from`");
@@ -162,27 +165,12 @@ fn references(
         .flatten()
         .map(|field| field.name.as_deref().unwrap_or_default())
         .collect();
-    let at = root.key("primary_key");
-    let names: Vec<(Place, &str)> = match &written.primary_key {
-        None => Vec::new(),
-        Some(declared::OneOrMore::One(name)) => vec![(at, name)],
-        Some(declared::OneOrMore::More(names)) => {
-            names.iter().enumerate().map(|(index, name)| (at.item(index), name.as_str())).collect()
-        }
-    };
-    let mut primary_key = Vec::new();
-    for (place, name) in &names {
-        let index = reference(document, place, "primary_key", name, &all)?;
-        if primary_key.contains(&index) {
-            document.error(place, format!("`{name}` is in the primary key twice"));
-        }
-        primary_key.push(index);
-        let scalar = |field: &Field| matches!(field.kind, FieldType::Scalar(_));
-        if fields.get(index).and_then(Option::as_ref).is_some_and(|field| !scalar(field)) {
-            document.error(place, format!("the field `{name}` cannot identify a record: it is no scalar"));
-        }
-    }
-    let one = |document: &mut Document, key: &str, text: Option<&String>, fits: fn(Scalar) -> bool, wanted: &str| {
+    let primary_key = primary_key(document, &root.key("primary_key"), fields, written, &all);
+    let one = |document: &mut Document,
+               key: &str,
+               text: Option<&String>,
+               fits: fn(Scalar) -> bool,
+               wanted: &str| {
         let Some(name) = text else { return Some(None) };
         let place = Place::root().key(key);
         let index = reference(document, &place, key, name, &all)?;
@@ -194,14 +182,56 @@ fn references(
     };
     let is_time = |scalar| matches!(scalar, Scalar::Timestamp | Scalar::Date);
     let is_ordered = |scalar| !matches!(scalar, Scalar::String | Scalar::Bool);
-    let version_by = one(document, "version_by", written.version_by.as_ref(), is_ordered, "neither a time nor a number");
-    let partition_by = one(document, "partition_by", written.partition_by.as_ref(), is_time, "neither a timestamp nor a date");
+    let version_by = one(
+        document,
+        "version_by",
+        written.version_by.as_ref(),
+        is_ordered,
+        "neither a time nor a number",
+    );
+    let partition_by = one(
+        document,
+        "partition_by",
+        written.partition_by.as_ref(),
+        is_time,
+        "neither a timestamp nor a date",
+    );
     let version_by = version_by?;
-    if version_by.is_some() && names.is_empty() && document.is_clean() {
+    if version_by.is_some() && written.primary_key.is_none() {
         let message = "`version_by` says nothing without `primary_key`";
         document.key_error(&Place::root(), "version_by", message);
     }
     Some((primary_key, version_by, partition_by?))
+}
+
+fn primary_key(
+    document: &mut Document,
+    at: &Place,
+    fields: &[Option<Field>],
+    written: &declared::TableFile,
+    all: &[&str],
+) -> Vec<usize> {
+    let names: Vec<(Place, &str)> = match &written.primary_key {
+        None => Vec::new(),
+        Some(declared::OneOrMore::One(name)) => vec![(at.clone(), name)],
+        Some(declared::OneOrMore::More(names)) => {
+            names.iter().enumerate().map(|(index, name)| (at.item(index), name.as_str())).collect()
+        }
+    };
+    let mut primary_key = Vec::new();
+    for (place, name) in &names {
+        let Some(index) = reference(document, place, "primary_key", name, all) else { continue };
+        if primary_key.contains(&index) {
+            document.error(place, format!("`{name}` is in the primary key twice"));
+        }
+        primary_key.push(index);
+        let scalar = |field: &Field| matches!(field.kind, FieldType::Scalar(_));
+        if fields.get(index).and_then(Option::as_ref).is_some_and(|field| !scalar(field)) {
+            let message = format!("the field `{name}` cannot identify a record: it is no scalar");
+            document.error(place, message);
+        }
+    }
+    primary_key
 }
 
 fn reference(
@@ -213,20 +243,21 @@ fn reference(
 ) -> Option<usize> {
     let index = all.iter().position(|known| *known == name && !name.is_empty());
     if index.is_none() {
-        document.error(place, format!("`{key}` names `{name}`, which is no field")).nearest(name, all.iter().copied());
+        document
+            .error(place, format!("`{key}` names `{name}`, which is no field"))
+            .nearest(name, all.iter().copied());
     }
     index
 }
 
 fn drift(written: Option<&declared::Drift>) -> DriftPolicy {
-    let action = |of: fn(&declared::Drift) -> Option<declared::DriftAction>| {
-        match written.and_then(of) {
+    let action =
+        |of: fn(&declared::Drift) -> Option<declared::DriftAction>| match written.and_then(of) {
             None | Some(declared::DriftAction::Warn) => DriftAction::Warn,
             Some(declared::DriftAction::Ignore) => DriftAction::Ignore,
             Some(declared::DriftAction::DiscardRow) => DriftAction::DiscardRow,
             Some(declared::DriftAction::Fail) => DriftAction::Fail,
-        }
-    };
+        };
     DriftPolicy {
         new_field: action(|drift| drift.new_field),
         missing_field: action(|drift| drift.missing_field),

@@ -177,7 +177,10 @@ pub(super) fn template(document: &mut Document, place: &Place, text: &str) -> Op
     let name = wrong.name.as_deref().unwrap_or_default();
     let span = document.at(place).map_or(0..0, |node| node.span.clone());
     // Points at the name inside of the text, where it is found as it was written.
-    let at = document.written(&span).find(name).filter(|_| !name.is_empty());
+    let text = document.written(&span);
+    let first = text.find("{{").or_else(|| text.find("{%")).unwrap_or_default();
+    let at = text.get(first..).and_then(|rest| rest.find(name)).map(|at| at + first);
+    let at = at.filter(|_| !name.is_empty());
     let finding = match at {
         Some(at) => document.report(span.start + at..span.start + at + name.len(), wrong.message),
         None => document.error(place, format!("the template is wrong: {}", wrong.message)),

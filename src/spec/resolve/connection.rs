@@ -1,0 +1,147 @@
+//! How the API is reached and how fast: `http`, `rate_limit` and `retry`.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use url::Url;
+
+use crate::spec::declared::source as declared;
+use crate::spec::document::{Document, Place};
+use crate::spec::resolve::values::{duration, is_header_value, path, size, timeout};
+use crate::spec::source::{Http, RateLimit, Retry};
+
+/// Resolves `http`.
+pub(super) fn http(
+    document: &mut Document,
+    place: &Place,
+    written: Option<&declared::Http>,
+) -> Option<Http> {
+    let written = written.cloned().unwrap_or_default();
+    let seconds = Duration::from_secs;
+    let total = timeout(document, &place.key("timeout"), written.timeout.as_deref(), seconds(30));
+    let at = place.key("connect_timeout");
+    let connect = timeout(document, &at, written.connect_timeout.as_deref(), seconds(10));
+    let at = place.key("ca_bundle");
+    let ca = written
+        .ca_bundle
+        .as_deref()
+        .map_or(Some(None), |text| readable(document, &at, text).map(Some));
+    let at = place.key("proxy");
+    let proxy =
+        written.proxy.as_deref().map_or(Some(None), |text| proxy_of(document, &at, text).map(Some));
+    let at = place.key("max_page_bytes");
+    let most = size(document, &at, written.max_page_bytes.as_ref(), 64 << 20);
+    let hosts: Vec<_> = written
+        .allow_hosts
+        .iter()
+        .flatten()
+        .enumerate()
+        .map(|(index, text)| host(document, &place.key("allow_hosts").item(index), text))
+        .collect();
+    let agent = written
+        .user_agent
+        .unwrap_or_else(|| concat!("lakeward/", env!("CARGO_PKG_VERSION")).to_owned());
+    if agent.is_empty() || !is_header_value(&agent) {
+        document.error(
+            &place.key("user_agent"),
+            "no value for a header: it is empty, or not ASCII in one line",
+        );
+    }
+    Some(Http {
+        timeout: total?,
+        connect_timeout: connect?,
+        ca_bundle: ca?,
+        proxy: proxy?,
+        max_page_bytes: most?,
+        allow_hosts: hosts.into_iter().collect::<Option<_>>()?,
+        user_agent: agent,
+    })
+}
+
+/// A file that is there.
+fn readable(document: &mut Document, place: &Place, text: &str) -> Option<PathBuf> {
+    let path = path(document, place, text)?;
+    if let Err(error) = std::fs::File::open(&path) {
+        document.error(place, format!("could not read {}: {error}", path.display()));
+        return None;
+    }
+    Some(path)
+}
+
+fn proxy_of(document: &mut Document, place: &Place, text: &str) -> Option<Url> {
+    let url = Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
+    let Some(url) = url else {
+        document
+            .error(place, "`proxy` is no http or https URL")
+            .hint("write it with its scheme: http://proxy.example.com:3128");
+        return None;
+    };
+    if !url.username().is_empty() || url.password().is_some() {
+        document.error(place, "`proxy` has credentials in it, which a source file must not hold");
+        return None;
+    }
+    Some(url)
+}
+
+/// A host, or a host with a port.
+fn host(document: &mut Document, place: &Place, text: &str) -> Option<String> {
+    let url = Url::parse(&format!("https://{text}/")).ok();
+    let fits = url
+        .is_some_and(|url| url.path() == "/" && url.username().is_empty() && url.query().is_none());
+    if !fits || text.contains(['/', '*', '@', ' ']) {
+        document
+            .error(place, format!("`{text}` is no host"))
+            .hint("write the bare host, such as files.example.com");
+        return None;
+    }
+    Some(text.to_ascii_lowercase())
+}
+
+/// Resolves `rate_limit`.
+pub(super) fn rate_limit(
+    document: &mut Document,
+    place: &Place,
+    written: Option<&declared::RateLimit>,
+) -> Option<RateLimit> {
+    let written = written.cloned().unwrap_or_default();
+    let before = document.found();
+    for (key, rate) in [("per_second", written.per_second), ("per_minute", written.per_minute)] {
+        if rate.is_some_and(|rate| !(rate > 0.0 && rate <= 1e6)) {
+            document
+                .error(&place.key(key), format!("`{key}` must be over 0 and at most 1,000,000"));
+        }
+    }
+    let reserve = written.reserve.unwrap_or(0.1);
+    if !(0.0..1.0).contains(&reserve) {
+        document.error(&place.key("reserve"), "`reserve` must be at least 0 and below 1");
+    }
+    let share = written.share.as_deref().unwrap_or("1/1");
+    let parts = share.strip_prefix("1/").and_then(|parts| parts.parse::<u32>().ok());
+    let parts = parts.filter(|parts| (1..=10_000).contains(parts));
+    if parts.is_none() {
+        document
+            .error(&place.key("share"), format!("`{share}` is no share"))
+            .hint("write 1/N, where N runs share the limits: 1/2");
+    }
+    let at = place.key("max_wait");
+    let max_wait = duration(document, &at, written.max_wait.as_deref(), Duration::from_secs(900));
+    (document.found() == before).then_some(RateLimit {
+        per_second: written.per_second,
+        per_minute: written.per_minute,
+        reserve,
+        share: (1, parts?),
+        max_wait: max_wait?,
+    })
+}
+
+/// Resolves `retry`.
+pub(super) fn retry(
+    document: &mut Document,
+    place: &Place,
+    written: Option<&declared::Retry>,
+) -> Option<Retry> {
+    let written = written.cloned().unwrap_or_default();
+    let at = place.key("max_wait");
+    let max_wait = duration(document, &at, written.max_wait.as_deref(), Duration::from_secs(60));
+    Some(Retry { max_attempts: written.max_attempts.unwrap_or(5), max_wait: max_wait? })
+}
