@@ -52,6 +52,7 @@ def kill_and_resume(lakeward, source, lake, api, newest, kills, delay, seed, edi
         pages += len(asked(api))
         if after_each and n < kills:
             after_each()
+    assert resumed >= max(kills // 4, 1), f"only {resumed} of {kills} killed runs left a checkpoint to go on from"
     return [f"{kills} kills", f"{resumed} resumes", f"{pages} pages asked for", *([f"{ended} ended first"] if ended else [])]
 
 

@@ -141,21 +141,27 @@ def raw_agrees(glob):
 
 
 def views_of_duckdb(sql):
-    """Rows of each view that the printed SQL makes."""
+    """Rows and columns of each view that the printed SQL makes."""
     import duckdb
 
     con = duckdb.connect()
     con.execute(sql)
     names = [r[0] for r in con.execute("select view_name from duckdb_views() where not internal").fetchall()]
     assert names, f"no view in\n{sql[:500]}"
-    return {n: con.execute(f'select count(*) from "{n}"').fetchone()[0] for n in names}
+    columns = {n: [c[0] for c in con.execute(f'describe "{n}"').fetchall()] for n in names}
+    return {n: [con.execute(f'select count(*) from "{n}"').fetchone()[0], columns[n]] for n in names}
 
 
-def views_hold(views, rows, keys):
-    """One view has every published row, the latest-by-key view has one a key, none has more."""
-    assert rows in views.values(), f"no view has the {rows} published rows: {views}"
-    latest = {n: v for n, v in views.items() if "latest" in n}
-    assert latest and set(latest.values()) == {keys}, f"{keys} keys, but {views}"
+def views_hold(views, base, keys):
+    """One view has every published row, the latest-by-key view has one a key, and both have the table's columns."""
+    rows = {n: v[0] for n, v in views.items()}
+    wanted = [*base["columns"], "date"]
+    for name, (_, columns) in views.items():
+        assert columns == wanted, f"{name} has the columns {columns}"
+    assert base["rows"] in rows.values(), f"no view has the {base['rows']} published rows: {rows}"
+    latest = {n: v for n, v in rows.items() if "latest" in n}
+    assert latest and set(latest.values()) == {keys}, f"{keys} keys, but {rows}"
+    return str(rows)
 
 
 def tables(lake):
@@ -230,5 +236,4 @@ def run(report, lakeward, work):
         with report.check(f"{name}: Spark agrees"):
             same("Spark", listed["summary"], base)
         with report.check(f"{name}: the views of lakeward sql in Spark") as facts:
-            views_hold(viewed["views"], base["rows"], keys)
-            facts.append(str(viewed["views"]))
+            facts.append(views_hold(viewed["views"], base, keys))
