@@ -200,8 +200,7 @@ def read_by_all(report, lakeward, name, lake):
     keys = duckdb.connect().execute(f'select count(distinct "{key}") from {hive}').fetchone()[0] if base else 0
     with report.check(f"{name}: the views of lakeward sql in DuckDB") as facts:
         views = views_of_duckdb(lakeward.run("sql", "--lake", lake, table).expect().out)
-        views_hold(views, base["rows"], keys)
-        facts.append(str(views))
+        facts.append(views_hold(views, base, keys))
     with report.check(f"{name}: lakeward verify"):
         lakeward.run("verify", "--lake", lake, table).expect()
     sql = lakeward.run("sql", "--lake", lake, table, "--dialect", "spark")
