@@ -21,28 +21,39 @@ def asked(api):
     return json.loads(harness.get(f"{api}/requests")[2])
 
 
-def kill_and_resume(lakeward, source, lake, api, kills, seed, edition=1, extra=(), after_each=None):
+def saved_pages(manifests):
+    """Pages behind the checkpoint that the next run must resume from; 0 where there is nothing to resume."""
+    m = next(iter(manifests.values()), {})
+    return (m["checkpoint"] or {}).get("pages", 0) if m.get("state") == "running" else 0
+
+
+def kill_and_resume(lakeward, source, lake, api, newest, kills, delay, seed, edition=1, extra=(), after_each=None):
     """Starts a slow run of one window and kills it, `kills` times, then lets one finish at full speed.
 
-    Says how it went. Fails where a rerun asks again for the pages before the checkpoint that it resumes from.
+    Fails where a run asks again for a page behind the checkpoint that it resumes from. `newest` reads the manifests.
+    Says how it went.
     """
-    r, survived = random.Random(seed), 0
-    control(api, f"delay=0.08&edition={edition}")
-    for _ in range(kills):
-        p = lakeward.start("extract", source, "--lake", lake, *WINDOW, *extra, "--log", "json")
-        time.sleep(r.uniform(0.15, 2.6))
-        p.send_signal(signal.SIGKILL)
-        p.communicate()
-        survived += p.returncode != -signal.SIGKILL
-        if after_each:
+    r, ended, resumed, pages = random.Random(seed), 0, 0, 0
+    for n in range(kills + 1):
+        saved = saved_pages(newest())
+        control(api, f"delay={delay if n < kills else 0}&edition={edition}")
+        if n < kills:
+            p = lakeward.start("extract", source, "--lake", lake, *WINDOW, *extra)
+            time.sleep(r.uniform(0.1, 2.4))
+            p.kill()
+            _, err = p.communicate()
+            ended += p.returncode == 0
+            assert p.returncode in (0, -signal.SIGKILL), f"run {n + 1} ended with {p.returncode}\n{err[-1500:]}"
+        else:
+            lakeward.run("extract", source, "--lake", lake, *WINDOW, *extra).expect()
+        again = sorted(page for page in asked(api) if page < saved)
+        assert not again, f"run {n + 1} asked again for pages {again[:5]}; its checkpoint was behind {saved}"
+        resumed += saved > 0
+        pages += len(asked(api))
+        if after_each and n < kills:
             after_each()
-    pages = asked(api)
-    control(api, f"delay=0&edition={edition}")
-    lakeward.run("extract", source, "--lake", lake, *WINDOW, *extra).expect()
-    last = asked(api)
-    longest = max(pages, default=0)
-    return [f"{kills} kills", f"{len(pages)} pages before the last run, up to page {longest + 1}",
-            f"the last run began at page {min(last, default=longest) + 1}", *([f"{survived} ended first"] if survived else [])]
+    assert resumed >= max(kills // 4, 1), f"only {resumed} of {kills} killed runs left a checkpoint to go on from"
+    return [f"{kills} kills", f"{resumed} resumes", f"{pages} pages asked for", *([f"{ended} ended first"] if ended else [])]
 
 
 def leftovers(lake):
@@ -103,6 +114,9 @@ def run(report, lakeward, work):
         assert editions == {edition}, f"editions {editions} instead of {edition}"
         assert len(ids) == len(set(ids)) == truth["rows"], f"{len(ids)} rows, {len(set(ids))} distinct, {truth['rows']} wanted"
 
+    def newest():
+        return harness.manifests(lake)
+
     def nothing_yet():
         """Before the first commit a reader sees nothing, or all of it."""
         for m in harness.manifests(lake).values():
@@ -116,37 +130,30 @@ def run(report, lakeward, work):
         ids, editions = rows(files)
         assert len(ids) == truth["rows"] and len(editions) == 1 and editions <= edition, f"{len(ids)} rows of {editions}"
 
+    def goes_on(other, code, wanted):
+        """An orderly end left a checkpoint and no owner; a rerun, on any host, asks only for what is behind it."""
+        assert code == wanted, f"exit {code} instead of {wanted}"
+        (m,) = harness.manifests(other).values()
+        saved = m["checkpoint"]["pages"]
+        assert m["owner"] is None and 0 < saved < truth["pages"], f"{m['state']}, {m['owner']}, {m['checkpoint']}"
+        assert not harness.data_files(other), "something is published"
+        control(api, "delay=0")
+        lakeward.run("extract", source, "--lake", other, *WINDOW).expect()
+        again = [n for n in asked(api) if n < saved]
+        assert not again, f"pages {again[:5]} lie behind the checkpoint of {saved} and were asked for again"
+        ids, _ = rows(harness.data_files(other))
+        assert len(ids) == len(set(ids)) == truth["rows"], f"{len(ids)} rows, {len(set(ids))} distinct"
+        return f"checkpoint at {saved} of {truth['pages']} pages"
+
     with harness.server(command, f"{api}/requests", work / "api.log"):
         with report.check("kill -9 twenty times, then a rerun: exact rows, nothing left") as facts:
-            facts += kill_and_resume(lakeward, source, lake, api, 20, 1, after_each=nothing_yet)
+            facts += kill_and_resume(lakeward, source, lake, api, newest, 20, 0.25, 1, after_each=nothing_yet)
             whole(1)
             assert not leftovers(lake), leftovers(lake)[:3]
             harness.counts(lake)
             lakeward.run("verify", "--lake", lake).expect()
-        with report.check("a rerun after a kill goes on behind its checkpoint") as facts:
-            other = work / "resumed"
-            control(api, "delay=0.05")
-            p = lakeward.start("extract", source, "--lake", other, *WINDOW)
-            until, saved = time.monotonic() + 60, 0
-            while saved < 20 and time.monotonic() < until and p.poll() is None:
-                time.sleep(0.05)
-                try:
-                    saved = max((m["checkpoint"] or {}).get("pages", 0) for m in harness.manifests(other).values())
-                except (ValueError, FileNotFoundError, json.JSONDecodeError):
-                    saved = 0
-            p.kill()
-            p.communicate()
-            assert saved >= 20, f"a checkpoint of {saved} pages after a minute"
-            (m,) = harness.manifests(other).values()
-            saved = m["checkpoint"]["pages"]
-            control(api, "delay=0")
-            lakeward.run("extract", source, "--lake", other, *WINDOW).expect()
-            again = [n for n in asked(api) if n < saved]
-            assert not again, f"pages {again[:5]} lie before the checkpoint of {saved} and were asked for again"
-            assert len(rows(harness.data_files(other))[0]) == truth["rows"]
-            facts.append(f"checkpoint at {saved} of {truth['pages']} pages")
         with report.check("kill -9 of a refresh, ten times: the committed rows stay whole, then are replaced") as facts:
-            facts += kill_and_resume(lakeward, source, lake, api, 10, 2, 2, ("--refresh",), lambda: still_whole({1, 2}))
+            facts += kill_and_resume(lakeward, source, lake, api, newest, 10, 0.2, 2, 2, ("--refresh",), lambda: still_whole({1, 2}))
             whole(2)
             assert not leftovers(lake), leftovers(lake)[:3]
         with report.check("every list of status --files is the old rows or the new") as facts:
@@ -162,20 +169,23 @@ def run(report, lakeward, work):
             assert reader.seen == sorted(reader.seen), "an older list after a newer"
             whole(5)
             facts.append(f"{reader.lists} lists")
-        with report.check("SIGTERM saves a checkpoint: exit 143, then a rerun goes on") as facts:
-            other = work / "terminated"
-            control(api, "delay=0.05")
-            p = lakeward.start("extract", source, "--lake", other, *WINDOW)
-            time.sleep(2)
-            p.terminate()
-            p.communicate(timeout=60)
-            assert p.returncode == 143, f"exit {p.returncode}"
-            (m,) = harness.manifests(other).values()
-            assert m["owner"] is None and m["checkpoint"]["pages"] > 0, f"{m['state']}, {m['owner']}, {m['checkpoint']}"
-            control(api, "delay=0")
-            lakeward.run("extract", source, "--lake", other, *WINDOW).expect()
-            assert not [n for n in asked(api) if n < m["checkpoint"]["pages"]], "pages before the checkpoint were asked for again"
-            facts.append(f"checkpoint at {m['checkpoint']['pages']} of {truth['pages']} pages")
+        for name, code, stop in (("SIGTERM", 143, signal.SIGTERM), ("SIGINT", 130, signal.SIGINT)):
+            with report.check(f"{name} saves a checkpoint: exit {code}, then a rerun goes on") as facts:
+                other = work / name.lower()
+                control(api, "delay=0.05")
+                p = lakeward.start("extract", source, "--lake", other, *WINDOW)
+                time.sleep(2)
+                p.send_signal(stop)
+                p.communicate(timeout=60)
+                facts.append(goes_on(other, p.returncode, code))
+        for option, limit in (("--max-requests", "30"), ("--deadline", "2s")):
+            with report.check(f"{option} {limit}: checkpoint saved, exit 5, then a rerun goes on") as facts:
+                other = work / option.strip("-")
+                control(api, "delay=0.05")
+                ran = lakeward.run("extract", source, "--lake", other, *WINDOW, option, limit)
+                if option == "--max-requests":
+                    assert len(asked(api)) <= int(limit), f"{len(asked(api))} requests"
+                facts.append(goes_on(other, ran.code, 5))
         with report.check("a live run holds its window: a second ends with 9"):
             other = work / "held"
             control(api, "delay=0.1")

@@ -103,7 +103,7 @@ def make(folder, pages, per_page, profile, seed):
             out.write(body)
             index.append([offset, len(body)])
             offset += len(body)
-    truth |= {"bytes": offset, "first": start, "last": start + span - 1}
+    truth |= {"bytes": offset, "first": start + span - 1 - (total - 1) * span // total, "last": start + span - 1}
     (folder / "index.json").write_text(json.dumps({"per_page": per_page, "pages": index}))
     (folder / "expected.json").write_text(json.dumps(truth, indent=1))
     return truth

@@ -22,7 +22,7 @@ class Store:
 
         self.port = port
         self.fs = fs.S3FileSystem(access_key=KEY, secret_key=SECRET, endpoint_override=f"127.0.0.1:{port}",
-                                  scheme="http", region=REGION, force_virtual_addressing=False)
+                                  scheme="http", region=REGION, force_virtual_addressing=False, allow_bucket_creation=True)
 
     def env(self, secret=SECRET):
         return {"AWS_ACCESS_KEY_ID": KEY, "AWS_SECRET_ACCESS_KEY": secret, "AWS_REGION": REGION,
@@ -139,7 +139,7 @@ def checks(report, lakeward, name, store, work, source, api, truth):
         assert victim.rsplit("/", 1)[-1] in ran.out + ran.err, "the object is not named"
     with report.check(f"{name}: kill -9 at random instants, then a rerun: exact, nothing left") as facts:
         killed = f"s3://{BUCKET}/raw/{name}-killed"
-        facts += kills.kill_and_resume(run, source, killed, api, kills=4, seed=len(name))
+        facts += kills.kill_and_resume(run, source, killed, api, lambda: store.newest(f"{prefix}-killed"), 4, 0.15, len(name))
         exact(store.rows(f"raw/{name}-killed", COLUMNS), truth)
         left = [p for p in store.objects(f"raw/{name}-killed") if "/staging/" in p]
         assert not left, f"{len(left)} staged objects are left, such as {left[:2]}"

@@ -1,6 +1,6 @@
 """Reads lakes in one local Spark session: jobs as JSON on stdin, answers as JSON on stdout.
 
-A job is {"path": FOLDER}, summarized, or {"sql": TEXT}, whose views are counted.
+A job is {"path": FOLDER}, summarized, or {"sql": TEXT}, whose views are counted and described.
 """
 
 import json
@@ -38,7 +38,7 @@ def viewed(spark, text):
         if code.strip():
             spark.sql(code)
     names = [v.name for v in spark.catalog.listTables() if v.isTemporary or v.tableType == "VIEW"]
-    return {n: spark.table(f"`{n}`").count() for n in names}
+    return {n: [spark.table(f"`{n}`").count(), spark.table(f"`{n}`").columns] for n in names}
 
 
 def main():

@@ -15,8 +15,9 @@ def landed(lake, truth):
     """The lake against the generator's truth, by DuckDB."""
     import duckdb
 
+    con = duckdb.connect()
     hive = f"read_parquet('{lake}/payments/date=*/*.parquet', hive_partitioning=true)"
-    one = duckdb.sql(f"""select count(*), count(distinct id), sum(amount), sum(base_amount), sum(fee), sum(tax),
+    one = con.execute(f"""select count(*), count(distinct id), sum(amount), sum(base_amount), sum(fee), sum(tax),
         min(epoch_us(created_at)), max(epoch_us(created_at)), count(*) - count(captured_at),
         count(*) filter (date::varchar <> strftime(to_timestamp(epoch_us(created_at) // 1000000) at time zone 'UTC', '%Y-%m-%d'))
         from {hive}""").fetchone()
@@ -26,7 +27,7 @@ def landed(lake, truth):
     names = ("rows", "ids", "amount", "base_amount", "fee", "tax", "first", "last", "captured nulls", "rows in a wrong partition")
     wrong = {n: (g, w) for n, g, w in zip(names, one, want) if g != w}
     assert not wrong, f"found and wanted: {wrong}"
-    days = dict(duckdb.sql(f"select date::varchar, count(*) from {hive} group by 1").fetchall())
+    days = dict(con.execute(f"select date::varchar, count(*) from {hive} group by 1").fetchall())
     assert days == truth["days"], f"{days} instead of {truth['days']}"
 
 
