@@ -16,8 +16,12 @@
 //! - [`window`]: half-open UTC windows and backfill.
 //! - [`page`]: requests, pages and cursors as plain values.
 //! - [`spec`]: the source and schema files, loaded with line numbers and checked.
+//! - [`decode`]: JSON bytes to columns, dead letters and the shape of what was seen. No HTTP, no files.
+//! - [`drift`]: the shape against the schema and earlier windows, as findings and a report.
 
 pub mod clock;
+pub mod decode;
+pub mod drift;
 pub mod error;
 pub mod page;
 pub mod redact;
