@@ -1,0 +1,172 @@
+//! Decimals, exact from the text: JSON numbers in minor or major units, strings in major units with either mark.
+
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, Decimal128Builder};
+
+use crate::decode::column::{Bounds, Cell, ColumnDecoder, Invalid, Seen, unbuilt};
+use crate::decode::currency::exponent;
+use crate::decode::exact::{Exact, Misfit, Rounding};
+use crate::decode::text::unescape;
+use crate::error::Result;
+use crate::spec::table::{DecimalRules, Field, MinorUnits};
+
+/// Builds a `Decimal128` column.
+pub(crate) struct DecimalColumn {
+    builder: Decimal128Builder,
+    scale: u8,
+    /// Ten to the precision: the first magnitude that does not fit.
+    limit: u128,
+    rules: DecimalRules,
+    bounds: Bounds,
+}
+
+impl DecimalColumn {
+    /// The column of `field`, with `precision` digits of which `scale` are fraction.
+    ///
+    /// # Errors
+    /// `Unexpected` for a precision and scale that Arrow does not have; the schema file's check excludes them.
+    pub(crate) fn new(field: &Field, precision: u8, scale: u8) -> Result<Self> {
+        let arrow_scale = i8::try_from(scale).unwrap_or(i8::MAX);
+        Ok(Self {
+            builder: Decimal128Builder::new()
+                .with_precision_and_scale(precision, arrow_scale)
+                .map_err(unbuilt)?,
+            scale,
+            limit: 10u128.checked_pow(u32::from(precision)).unwrap_or(u128::MAX),
+            rules: field.decimal.clone(),
+            bounds: Bounds::new(field, u32::from(scale)),
+        })
+    }
+
+    fn read(&self, cell: Cell<'_>) -> Result<i128, Invalid> {
+        let number = match cell.raw.as_bytes().first() {
+            Some(b'"') => read_text(&unescape(cell.raw).0, self.rules.decimal_mark)?,
+            _ => self.read_number(cell)?,
+        };
+        let rounding =
+            if self.rules.round_half_even { Rounding::HalfEven } else { Rounding::Refuse };
+        let value =
+            number.at_scale(i64::from(self.scale), rounding).map_err(|misfit| match misfit {
+                Misfit::Inexact => {
+                    Invalid::value("has more fraction digits than the column's scale")
+                }
+                Misfit::Overflow => OVERFLOW,
+            })?;
+        if value.unsigned_abs() >= self.limit {
+            return Err(OVERFLOW);
+        }
+        self.bounds.check(value)?;
+        Ok(value)
+    }
+
+    fn read_number(&self, cell: Cell<'_>) -> Result<Exact, Invalid> {
+        let (mut number, integer) =
+            Exact::from_json(cell.raw).ok_or(Invalid::value("is not a decimal number"))?;
+        if let (true, Some(units)) = (integer, &self.rules.integers) {
+            number.exponent -= i64::from(minor_digits(units, cell.currency)?);
+        }
+        Ok(number)
+    }
+}
+
+const OVERFLOW: Invalid = Invalid::range("has more digits than the column's precision");
+
+fn minor_digits(units: &MinorUnits, currency: Option<&str>) -> Result<u8, Invalid> {
+    match units {
+        MinorUnits::Digits(digits) => Ok(*digits),
+        MinorUnits::Currency(_) => currency
+            .filter(|raw| raw.starts_with('"'))
+            .and_then(|raw| exponent(&unescape(raw).0))
+            .ok_or(Invalid::value("is in minor units of a currency that is not in ISO 4217")),
+    }
+}
+
+impl ColumnDecoder for DecimalColumn {
+    fn push(&mut self, cell: Option<Cell<'_>>) -> Result<Seen, Invalid> {
+        let value = cell.map(|cell| self.read(cell)).transpose();
+        self.builder.append_option(value.ok().flatten());
+        value.map(|_| Seen::default())
+    }
+
+    fn finish(&mut self) -> Result<ArrayRef> {
+        Ok(Arc::new(self.builder.finish()))
+    }
+}
+
+/// Reads a string in major units: an optional sign, digits, at most one decimal mark, groups of three.
+fn read_text(text: &str, declared: Option<char>) -> Result<Exact, Invalid> {
+    let (negative, digits) = match text.as_bytes() {
+        [b'-', rest @ ..] => (true, rest),
+        [b'+', rest @ ..] => (false, rest),
+        rest => (false, rest),
+    };
+    let Marks { mark, group } = marks_of(digits, declared)?;
+    let (whole, fraction) = match mark.and_then(|mark| digits.iter().rposition(|b| *b == mark)) {
+        Some(at) => (digits.get(..at).unwrap_or(&[]), digits.get(at + 1..).unwrap_or(&[])),
+        None => (digits, &[][..]),
+    };
+    let mut number = Exact::signed(negative);
+    match group {
+        Some(group) if whole.contains(&group) => read_groups(whole, group, &mut number)?,
+        _ => read_digits(whole, false, &mut number)?,
+    }
+    read_digits(fraction, true, &mut number)?;
+    if whole.is_empty() && fraction.is_empty() {
+        return Err(Invalid::value("is not a decimal number"));
+    }
+    Ok(number)
+}
+
+/// Which byte is the decimal mark and which groups digits.
+struct Marks {
+    mark: Option<u8>,
+    group: Option<u8>,
+}
+
+fn marks_of(digits: &[u8], declared: Option<char>) -> Result<Marks, Invalid> {
+    let other = |mark: u8| Some(if mark == b',' { b'.' } else { b',' });
+    if let Some(mark) = declared.and_then(|mark| u8::try_from(mark).ok()) {
+        return Ok(Marks { mark: Some(mark), group: other(mark) });
+    }
+    let commas = digits.iter().filter(|b| **b == b',').count();
+    let points = digits.iter().filter(|b| **b == b'.').count();
+    match (commas, points) {
+        (0, 0 | 1) => Ok(Marks { mark: Some(b'.'), group: None }),
+        // A mark that is repeated alone can only group.
+        (0, _) => Ok(Marks { mark: None, group: Some(b'.') }),
+        (1, 0) => match digits.iter().rev().take_while(|b| **b != b',').count() {
+            1 | 2 => Ok(Marks { mark: Some(b','), group: None }),
+            3 => Err(Invalid::value(
+                "is ambiguous: its comma may group digits or mark decimals; declare `decimal_mark`",
+            )),
+            _ => {
+                Err(Invalid::value("has a comma that neither groups by threes nor marks decimals"))
+            }
+        },
+        (_, 0) => Ok(Marks { mark: None, group: Some(b',') }),
+        _ => {
+            let mark = digits.iter().rev().copied().find(|b| matches!(b, b'.' | b','));
+            Ok(Marks { mark, group: mark.and_then(other) })
+        }
+    }
+}
+
+fn read_groups(whole: &[u8], group: u8, number: &mut Exact) -> Result<(), Invalid> {
+    for (index, part) in whole.split(|b| *b == group).enumerate() {
+        let sized = if index == 0 { (1..=3).contains(&part.len()) } else { part.len() == 3 };
+        if !sized {
+            return Err(Invalid::value("has digits that are not grouped by threes"));
+        }
+        read_digits(part, false, number)?;
+    }
+    Ok(())
+}
+
+fn read_digits(digits: &[u8], fraction: bool, number: &mut Exact) -> Result<(), Invalid> {
+    if !digits.iter().all(u8::is_ascii_digit) {
+        return Err(Invalid::value("is not a decimal number"));
+    }
+    number.push_all(digits, fraction);
+    Ok(())
+}

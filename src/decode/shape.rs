@@ -1,0 +1,332 @@
+//! What a window's records looked like: kinds, absences, units and undeclared paths, counted while decoding.
+//!
+//! It is saved with a checkpoint and compared with the schema and with earlier windows by the drift report. It is
+//! bounded: paths are capped, values outside `known` too, samples are few and short.
+
+use serde::{Deserialize, Serialize};
+
+use crate::spec::table::{FieldType, Scalar, TimeUnit};
+
+/// Samples that are kept of one observation (DESIGN §7).
+const MAX_SAMPLES: usize = 3;
+
+/// After so many values no further sample is looked for.
+const SAMPLED: u64 = 16;
+
+/// Values outside `known` that are told apart.
+const MAX_VALUES: usize = 100;
+
+/// The longest sample, in characters.
+const MAX_SHOWN: usize = 60;
+
+/// The observations of a window so far.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Shape {
+    /// Records received.
+    pub records: u64,
+    /// Records that were walked: JSON objects within the size and depth limits.
+    pub observed: u64,
+    /// Keys that stood twice in one object; the last won.
+    pub duplicate_keys: u64,
+    /// Lone surrogates that became U+FFFD.
+    pub surrogates: u64,
+    /// Values at undeclared paths beyond the cap of 1,000.
+    pub uncounted: u64,
+    /// The declared fields, in declared order.
+    pub fields: Vec<FieldShape>,
+    /// The topmost undeclared paths, in order of appearance.
+    pub undeclared: Vec<PathShape>,
+}
+
+/// What was seen at a declared field's pointers.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FieldShape {
+    /// The column's name.
+    pub name: String,
+    /// Records that have a value which is not null.
+    pub present: u64,
+    /// Records with none of the pointers.
+    pub absent: Sighting,
+    /// Records where null is all there is.
+    pub null: u64,
+    /// Records whose value is an empty string.
+    pub empty: u64,
+    /// Values by JSON kind, nulls and empty strings of other types aside.
+    pub kinds: Kinds,
+    /// The pointers in declared order, and how often each gave the value.
+    pub pointers: Vec<PointerShape>,
+    /// Units of numeric timestamps.
+    pub units: Units,
+    /// Values outside `known`.
+    pub unknown: Sighting,
+    /// Those values with their counts, the first hundred.
+    pub unknown_values: Vec<ValueCount>,
+    /// Invalid values that `on_invalid: null` made null.
+    pub nulled: Sighting,
+}
+
+/// How often a pointer gave its field's value.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PointerShape {
+    /// The JSON Pointer.
+    pub path: String,
+    /// Records whose value it gave.
+    pub answered: Sighting,
+}
+
+/// What was seen at an undeclared path.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PathShape {
+    /// The JSON Pointer as received, `*` for array items.
+    pub path: String,
+    /// Values by JSON kind.
+    pub kinds: Kinds,
+}
+
+/// A value and how often it was seen.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ValueCount {
+    /// The value, shortened to 60 characters.
+    pub value: String,
+    /// Records with it.
+    pub count: u64,
+}
+
+/// Something that was seen: how often, where first, and what it looked like.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sighting {
+    /// Records concerned.
+    pub count: u64,
+    /// The first of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_seen: Option<Place>,
+    /// Up to three values, shortened to 60 characters.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub samples: Vec<String>,
+}
+
+/// A record's place in a window.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Place {
+    /// The page, from 1.
+    pub page: u64,
+    /// The record in the page, from 0.
+    pub index: u64,
+    /// Its primary key's values, joined by commas; absent where the table has none or the record lacks it.
+    pub key: Option<String>,
+}
+
+/// The kinds of JSON values (RFC 8259 section 3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Kind {
+    /// `null`.
+    Null,
+    /// `true` or `false`.
+    Bool,
+    /// A number.
+    Number,
+    /// A string.
+    String,
+    /// An array.
+    Array,
+    /// An object.
+    Object,
+}
+
+impl Kind {
+    /// All of them.
+    pub const ALL: [Self; 6] =
+        [Self::Null, Self::Bool, Self::Number, Self::String, Self::Array, Self::Object];
+
+    /// The kind of a value's JSON text.
+    pub(crate) fn of(raw: &str) -> Self {
+        match raw.as_bytes().first() {
+            Some(b'n') => Self::Null,
+            Some(b't' | b'f') => Self::Bool,
+            Some(b'"') => Self::String,
+            Some(b'[') => Self::Array,
+            Some(b'{') => Self::Object,
+            _ => Self::Number,
+        }
+    }
+
+    /// Its name in reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Null => "null",
+            Self::Bool => "bool",
+            Self::Number => "number",
+            Self::String => "string",
+            Self::Array => "array",
+            Self::Object => "object",
+        }
+    }
+}
+
+/// Sightings by JSON kind.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Kinds {
+    /// Nulls, of undeclared paths.
+    #[serde(skip_serializing_if = "Sighting::is_none")]
+    pub null: Sighting,
+    /// Booleans.
+    #[serde(skip_serializing_if = "Sighting::is_none")]
+    pub bool: Sighting,
+    /// Numbers.
+    #[serde(skip_serializing_if = "Sighting::is_none")]
+    pub number: Sighting,
+    /// Strings.
+    #[serde(skip_serializing_if = "Sighting::is_none")]
+    pub string: Sighting,
+    /// Arrays.
+    #[serde(skip_serializing_if = "Sighting::is_none")]
+    pub array: Sighting,
+    /// Objects.
+    #[serde(skip_serializing_if = "Sighting::is_none")]
+    pub object: Sighting,
+}
+
+impl Kinds {
+    /// The sightings of one kind.
+    pub fn get(&self, kind: Kind) -> &Sighting {
+        match kind {
+            Kind::Null => &self.null,
+            Kind::Bool => &self.bool,
+            Kind::Number => &self.number,
+            Kind::String => &self.string,
+            Kind::Array => &self.array,
+            Kind::Object => &self.object,
+        }
+    }
+
+    pub(crate) fn get_mut(&mut self, kind: Kind) -> &mut Sighting {
+        match kind {
+            Kind::Null => &mut self.null,
+            Kind::Bool => &mut self.bool,
+            Kind::Number => &mut self.number,
+            Kind::String => &mut self.string,
+            Kind::Array => &mut self.array,
+            Kind::Object => &mut self.object,
+        }
+    }
+
+    /// The kinds that were seen, with their sightings.
+    pub fn seen(&self) -> impl Iterator<Item = (Kind, &Sighting)> {
+        Kind::ALL.into_iter().map(|kind| (kind, self.get(kind))).filter(|(_, s)| s.count > 0)
+    }
+
+    /// Values of all kinds.
+    pub fn count(&self) -> u64 {
+        self.seen().map(|(_, sighting)| sighting.count).sum()
+    }
+}
+
+/// Sightings by unit of numeric timestamps, and which came first.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Units {
+    /// The unit of the first number: `s`, `ms`, `us` or `ns`.
+    pub first: Option<String>,
+    /// Seconds.
+    #[serde(skip_serializing_if = "Sighting::is_none")]
+    pub s: Sighting,
+    /// Milliseconds.
+    #[serde(skip_serializing_if = "Sighting::is_none")]
+    pub ms: Sighting,
+    /// Microseconds.
+    #[serde(skip_serializing_if = "Sighting::is_none")]
+    pub us: Sighting,
+    /// Nanoseconds.
+    #[serde(skip_serializing_if = "Sighting::is_none")]
+    pub ns: Sighting,
+}
+
+impl Units {
+    /// The units that were seen, by name.
+    pub fn seen(&self) -> impl Iterator<Item = (&'static str, &Sighting)> {
+        [("s", &self.s), ("ms", &self.ms), ("us", &self.us), ("ns", &self.ns)]
+            .into_iter()
+            .filter(|(_, sighting)| sighting.count > 0)
+    }
+
+    /// Counts a number's unit; whether it is another than the first.
+    pub(crate) fn see(&mut self, unit: TimeUnit, raw: &str, place: impl FnOnce() -> Place) -> bool {
+        let (name, sighting) = match unit {
+            TimeUnit::Seconds => ("s", &mut self.s),
+            TimeUnit::Millis => ("ms", &mut self.ms),
+            TimeUnit::Micros => ("us", &mut self.us),
+            TimeUnit::Nanos => ("ns", &mut self.ns),
+        };
+        sighting.see(Some(raw), place);
+        match &self.first {
+            Some(first) => first != name,
+            None => {
+                self.first = Some(name.to_owned());
+                false
+            }
+        }
+    }
+}
+
+impl Sighting {
+    /// Whether nothing was seen.
+    pub fn is_none(&self) -> bool {
+        self.count == 0
+    }
+
+    /// Counts one more; only the first few cost more than that.
+    pub(crate) fn see(&mut self, raw: Option<&str>, place: impl FnOnce() -> Place) {
+        self.count += 1;
+        if self.count > SAMPLED {
+            return;
+        }
+        if self.first_seen.is_none() {
+            self.first_seen = Some(place());
+        }
+        if let Some(raw) = raw.filter(|_| self.samples.len() < MAX_SAMPLES) {
+            let sample = shorten(raw);
+            if !self.samples.contains(&sample) {
+                self.samples.push(sample);
+            }
+        }
+    }
+}
+
+impl FieldShape {
+    /// Counts a value outside `known`.
+    pub(crate) fn see_unknown(&mut self, value: &str, place: impl FnOnce() -> Place) {
+        self.unknown.see(Some(value), place);
+        let value = shorten(value);
+        if let Some(known) = self.unknown_values.iter_mut().find(|known| known.value == value) {
+            known.count += 1;
+        } else if self.unknown_values.len() < MAX_VALUES {
+            self.unknown_values.push(ValueCount { value, count: 1 });
+        }
+    }
+}
+
+/// The kinds that are natural for a type: the ones that APIs write it in.
+pub fn natural_kinds(kind: &FieldType) -> &'static [Kind] {
+    match kind {
+        FieldType::Scalar(Scalar::String) => &[Kind::String],
+        FieldType::Scalar(Scalar::Bool) => &[Kind::Bool],
+        FieldType::Scalar(Scalar::Int32 | Scalar::Int64 | Scalar::Float64) => &[Kind::Number],
+        FieldType::Scalar(Scalar::Decimal { .. } | Scalar::Date | Scalar::Timestamp) => {
+            &[Kind::Number, Kind::String]
+        }
+        FieldType::Json => &Kind::ALL,
+        FieldType::List(_) => &[Kind::Array],
+    }
+}
+
+/// A value as it is shown: on one line, 60 characters at most.
+pub(crate) fn shorten(raw: &str) -> String {
+    let mut shown: String =
+        raw.chars().take(MAX_SHOWN).map(|c| if c.is_control() { ' ' } else { c }).collect();
+    if raw.chars().nth(MAX_SHOWN).is_some() {
+        shown.pop();
+        shown.push('…');
+    }
+    shown
+}

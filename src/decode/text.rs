@@ -1,0 +1,132 @@
+//! Strings: from JSON strings unescaped, from numbers and booleans as their JSON text; `case` and `known`.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, StringBuilder};
+use hashbrown::HashSet;
+
+use crate::decode::column::{Cell, ColumnDecoder, Invalid, Seen};
+use crate::error::Result;
+use crate::spec::table::{Case, Field};
+
+/// Builds a `Utf8` column.
+pub(crate) struct TextColumn {
+    builder: StringBuilder,
+    case: Option<Case>,
+    known: HashSet<String>,
+}
+
+impl TextColumn {
+    /// The column of `field`.
+    pub(crate) fn new(field: &Field) -> Self {
+        let known = field.known.iter().map(|v| in_case(v, field.case).into_owned()).collect();
+        Self { builder: StringBuilder::new(), case: field.case, known }
+    }
+}
+
+impl ColumnDecoder for TextColumn {
+    fn push(&mut self, cell: Option<Cell<'_>>) -> Result<Seen, Invalid> {
+        let Some(cell) = cell else {
+            self.builder.append_null();
+            return Ok(Seen::default());
+        };
+        let (text, surrogates) = match cell.raw.as_bytes().first() {
+            Some(b'"') => unescape(cell.raw),
+            Some(b'{' | b'[') => {
+                self.builder.append_null();
+                return Err(Invalid::value("is not a string"));
+            }
+            _ => (Cow::Borrowed(cell.raw), 0),
+        };
+        let text = match self.case {
+            None => text,
+            case => Cow::Owned(in_case(&text, case).into_owned()),
+        };
+        self.builder.append_value(&text);
+        let known = self.known.is_empty() || self.known.contains(&*text);
+        let unknown = (!known).then(|| text.into_owned());
+        Ok(Seen { unknown, surrogates, ..Seen::default() })
+    }
+
+    fn finish(&mut self) -> Result<ArrayRef> {
+        Ok(Arc::new(self.builder.finish()))
+    }
+}
+
+fn in_case(text: &str, case: Option<Case>) -> Cow<'_, str> {
+    match case {
+        Some(Case::Lower) if text.bytes().any(|b| !b.is_ascii() || b.is_ascii_uppercase()) => {
+            Cow::Owned(text.to_lowercase())
+        }
+        Some(Case::Upper) if text.bytes().any(|b| !b.is_ascii() || b.is_ascii_lowercase()) => {
+            Cow::Owned(text.to_uppercase())
+        }
+        _ => Cow::Borrowed(text),
+    }
+}
+
+/// The text of a JSON string's raw text, quotes included, and how many lone surrogates became U+FFFD.
+///
+/// The raw text has passed a strict parser, so malformed escapes do not occur; they would be kept as they stand.
+pub(crate) fn unescape(raw: &str) -> (Cow<'_, str>, u64) {
+    let inner = raw.strip_prefix('"').and_then(|r| r.strip_suffix('"')).unwrap_or(raw);
+    if !inner.contains('\\') {
+        return (Cow::Borrowed(inner), 0);
+    }
+    let mut text = String::with_capacity(inner.len());
+    let mut surrogates = 0;
+    let mut rest = inner;
+    while let Some((plain, after)) = rest.split_once('\\') {
+        text.push_str(plain);
+        rest = match after.as_bytes().first() {
+            Some(b'u') => {
+                unescape_unicode(after.get(1..).unwrap_or(""), &mut text, &mut surrogates)
+            }
+            Some(byte) => {
+                text.push(simple_escape(*byte));
+                after.get(1..).unwrap_or("")
+            }
+            None => "",
+        };
+    }
+    text.push_str(rest);
+    (Cow::Owned(text), surrogates)
+}
+
+fn simple_escape(byte: u8) -> char {
+    match byte {
+        b'b' => '\u{8}',
+        b'f' => '\u{c}',
+        b'n' => '\n',
+        b'r' => '\r',
+        b't' => '\t',
+        byte => char::from(byte),
+    }
+}
+
+/// Reads the four digits after `\u`, and a second escape where the first is a leading surrogate; returns what follows.
+fn unescape_unicode<'a>(after: &'a str, text: &mut String, surrogates: &mut u64) -> &'a str {
+    let (Some(unit), rest) = (hex4(after), after.get(4..).unwrap_or("")) else {
+        text.push_str("\\u");
+        return after;
+    };
+    if let Some(c) = char::from_u32(unit) {
+        text.push(c);
+        return rest;
+    }
+    let trailing = rest.strip_prefix("\\u").and_then(hex4).filter(|t| (0xDC00..0xE000).contains(t));
+    if let (0xD800..0xDC00, Some(trailing)) = (unit, trailing) {
+        let scalar = 0x1_0000 + ((unit - 0xD800) << 10) + (trailing - 0xDC00);
+        text.push(char::from_u32(scalar).unwrap_or(char::REPLACEMENT_CHARACTER));
+        return rest.get(6..).unwrap_or("");
+    }
+    *surrogates += 1;
+    text.push(char::REPLACEMENT_CHARACTER);
+    rest
+}
+
+fn hex4(text: &str) -> Option<u32> {
+    let digits = text.get(..4).filter(|d| d.bytes().all(|b| b.is_ascii_hexdigit()))?;
+    u32::from_str_radix(digits, 16).ok()
+}

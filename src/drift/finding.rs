@@ -1,0 +1,137 @@
+//! One finding of a drift report.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+use crate::decode::shape::{Place, Sighting};
+use crate::spec::table::{DriftAction, DriftPolicy};
+
+/// The kinds of drift.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FindingKind {
+    /// A path that is not declared and not under a `json` field.
+    NewField,
+    /// A declared path that is absent.
+    MissingField,
+    /// A JSON kind that is not natural for the type, or that earlier windows did not have.
+    TypeChanged,
+    /// A value outside `known`.
+    NewValue,
+    /// One path in place of another.
+    Renamed,
+    /// A value nulled by `on_invalid`.
+    InvalidValue,
+    /// Two time units in one column.
+    MixedUnits,
+}
+
+impl FindingKind {
+    /// Its name in schema files and reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::NewField => "new_field",
+            Self::MissingField => "missing_field",
+            Self::TypeChanged => "type_changed",
+            Self::NewValue => "new_value",
+            Self::Renamed => "renamed",
+            Self::InvalidValue => "invalid_value",
+            Self::MixedUnits => "mixed_units",
+        }
+    }
+
+    /// What the policy says about it.
+    pub fn action(self, policy: &DriftPolicy) -> DriftAction {
+        match self {
+            Self::NewField => policy.new_field,
+            Self::MissingField => policy.missing_field,
+            Self::TypeChanged => policy.type_changed,
+            Self::NewValue => policy.new_value,
+            Self::Renamed => policy.renamed,
+            Self::InvalidValue => policy.invalid_value,
+            Self::MixedUnits => policy.mixed_units,
+        }
+    }
+}
+
+/// A way in which a window's records differ from what was declared or seen before.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Finding {
+    /// The kind.
+    pub kind: FindingKind,
+    /// What the policy says about it: `warn`, `discard_row` or `fail`.
+    #[serde(serialize_with = "write_action", deserialize_with = "read_action")]
+    pub severity: DriftAction,
+    /// The JSON Pointer as received, `*` for array items.
+    pub path: String,
+    /// What was declared or seen before, in words.
+    pub expected: String,
+    /// What was seen: JSON kinds, units, values or paths, with counts of records.
+    pub observed: BTreeMap<String, u64>,
+    /// Records concerned.
+    pub count: u64,
+    /// Their part of all records, from 0 to 1.
+    pub share: f64,
+    /// The first record concerned.
+    pub first_seen: Option<Place>,
+    /// Up to three values, shortened to 60 characters.
+    pub samples: Vec<String>,
+    /// The YAML line of the schema file that would accept it.
+    pub suggestion: String,
+}
+
+/// `warn new_field /upi_ref in 12 records (3.1 %): expected nothing, saw string 12`.
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { kind, path, count, .. } = self;
+        let records = if *count == 1 { "record" } else { "records" };
+        write!(f, "{} {} {path} in {count} {records}", action_name(self.severity), kind.name())?;
+        write!(f, " ({:.1} %): expected {}", self.share * 100.0, self.expected)?;
+        for (n, (what, count)) in self.observed.iter().enumerate() {
+            write!(f, "{} {what} {count}", if n == 0 { ", saw" } else { "," })?;
+        }
+        Ok(())
+    }
+}
+
+/// Several sightings of different records as one.
+pub(crate) fn joined<'a>(sightings: impl Iterator<Item = &'a Sighting>) -> Sighting {
+    let mut all = Sighting::default();
+    for sighting in sightings {
+        all.count += sighting.count;
+        all.first_seen = match (all.first_seen.take(), &sighting.first_seen) {
+            (Some(a), Some(b)) => Some(a.min(b.clone())),
+            (a, b) => a.or_else(|| b.clone()),
+        };
+        let room = 3usize.saturating_sub(all.samples.len());
+        all.samples.extend(sighting.samples.iter().take(room).cloned());
+    }
+    all
+}
+
+/// An action's name in schema files and reports.
+pub fn action_name(action: DriftAction) -> &'static str {
+    match action {
+        DriftAction::Ignore => "ignore",
+        DriftAction::Warn => "warn",
+        DriftAction::DiscardRow => "discard_row",
+        DriftAction::Fail => "fail",
+    }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes fields by reference")]
+fn write_action<S: Serializer>(action: &DriftAction, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_str(action_name(*action))
+}
+
+fn read_action<'de, D: Deserializer<'de>>(from: D) -> Result<DriftAction, D::Error> {
+    let name = String::deserialize(from)?;
+    [DriftAction::Ignore, DriftAction::Warn, DriftAction::DiscardRow, DriftAction::Fail]
+        .into_iter()
+        .find(|action| action_name(*action) == name)
+        .ok_or_else(|| {
+            de::Error::unknown_variant(&name, &["ignore", "warn", "discard_row", "fail"])
+        })
+}
