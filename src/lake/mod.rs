@@ -7,14 +7,23 @@
 //! - [`parquet`]: record batches into one data file.
 //! - [`read_back`]: a data file back into record batches.
 //! - [`dedupe`]: which row of a primary key survives.
+//! - [`partitions`]: rows to the data files of their days.
+//! - [`settle`]: superseded rows dropped, small files merged.
+//! - [`dead_letters`]: records that could not become rows.
+//! - [`verify`]: a data file against what its manifest says.
 
 pub mod data_file;
+pub mod dead_letters;
 pub mod dedupe;
+mod event;
 pub mod layout;
 pub mod parquet;
+pub mod partitions;
 pub mod read_back;
+pub mod settle;
 pub mod store;
 pub mod upload;
+pub mod verify;
 
 #[cfg(test)]
 mod tests;

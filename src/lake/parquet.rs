@@ -12,6 +12,7 @@ use parquet::file::metadata::KeyValue;
 use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesBuilder};
 use parquet::schema::types::ColumnPath;
 use sha2::{Digest, Sha256};
+use tokio::sync::mpsc;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::lake::store::Lake;
@@ -29,6 +30,8 @@ pub const FOOTER_SCHEMA: &str = "lakeward.schema_fingerprint";
 const MAX_GROUP_ROWS: usize = 1 << 20;
 /// Encoded bytes are handed on in pieces of this size.
 const PIECE_BYTES: usize = 1 << 20;
+/// Pieces that may wait for the upload.
+const PIECES_AHEAD: usize = 4;
 
 /// How a table's data files are written: made once, shared by all of them.
 #[derive(Clone, Debug)]
@@ -131,6 +134,8 @@ pub struct WrittenFile {
 pub struct DataFileWriter {
     /// Away while a blocking thread encodes; gone for good when the caller dropped that write.
     encoder: Option<Box<Encoder>>,
+    /// Encoded bytes, on their way from the encoder to the upload.
+    pieces: mpsc::Receiver<Bytes>,
     upload: Upload,
     rows: u64,
     memory: usize,
@@ -145,11 +150,13 @@ impl DataFileWriter {
     pub fn create(lake: &Lake, path: &str, format: &DataFileFormat) -> Result<Self> {
         let upload = lake.upload(path)?;
         let schema = Arc::clone(&format.schema);
-        let sink = Sink::default();
+        let (sender, pieces) = mpsc::channel(PIECES_AHEAD);
+        let sink = Sink { pieces: sender, current: BytesMut::new(), hash: Sha256::new() };
         let writer = ArrowWriter::try_new(sink, schema, Some(format.properties.clone()));
         let writer = writer.map_err(|e| encode_error(path, e))?;
         let encoder = Encoder { writer, group_bytes: 0, limit: format.group_bytes };
-        Ok(Self { encoder: Some(Box::new(encoder)), upload, rows: 0, memory: 0, size: 0 })
+        let encoder = Some(Box::new(encoder));
+        Ok(Self { encoder, pieces, upload, rows: 0, memory: 0, size: 0 })
     }
 
     /// Where it will be, relative to the lake.
@@ -212,26 +219,42 @@ impl DataFileWriter {
         self.upload.abort().await
     }
 
-    /// Runs `work` where it may take its time, then sends on what it has finished.
+    /// Runs `work` where it may take its time, and sends on what it finishes meanwhile.
     async fn encode(
         &mut self,
         work: impl FnOnce(&mut Encoder) -> parquet::errors::Result<()> + Send + 'static,
     ) -> Result<()> {
         let mut encoder = self.encoder.take().ok_or_else(|| given_up(self.upload.path()))?;
-        let done = tokio::task::spawn_blocking(move || {
+        let mut working = tokio::task::spawn_blocking(move || {
             let result = work(&mut encoder);
             (encoder, result)
         });
-        let (mut encoder, result) = done.await.map_err(|e| encode_error(self.path(), e))?;
+        let done = loop {
+            tokio::select! {
+                biased;
+                Some(piece) = self.pieces.recv() => self.send(piece).await?,
+                done = &mut working => break done,
+            }
+        };
+        let (encoder, result) = done.map_err(|e| encode_error(self.path(), e))?;
         result.map_err(|e| encode_error(self.path(), e))?;
+        while let Ok(piece) = self.pieces.try_recv() {
+            self.send(piece).await?;
+        }
         self.memory = encoder.writer.memory_size();
         self.size = (encoder.writer.bytes_written() + encoder.writer.in_progress_size()) as u64;
-        let pieces = encoder.writer.inner_mut().take_pieces();
         self.encoder = Some(encoder);
-        for piece in pieces {
-            self.upload.write(piece).await?;
-        }
         Ok(())
+    }
+
+    async fn send(&mut self, piece: Bytes) -> Result<()> {
+        let sent = self.upload.write(piece).await;
+        if sent.is_err() {
+            // The encoder may be waiting for room: without a receiver it ends.
+            self.pieces.close();
+            while self.pieces.try_recv().is_ok() {}
+        }
+        sent
     }
 }
 
@@ -272,22 +295,11 @@ impl Encoder {
     }
 }
 
-/// Takes encoded bytes in pieces and hashes them on the way.
-#[derive(Default)]
+/// Takes encoded bytes, hashes them and hands them on in pieces; waits while the upload is behind.
 struct Sink {
-    pieces: Vec<Bytes>,
+    pieces: mpsc::Sender<Bytes>,
     current: BytesMut,
     hash: Sha256,
-}
-
-impl Sink {
-    fn take_pieces(&mut self) -> Vec<Bytes> {
-        let mut pieces = std::mem::take(&mut self.pieces);
-        if !self.current.is_empty() {
-            pieces.push(self.current.split().freeze());
-        }
-        pieces
-    }
 }
 
 impl Write for Sink {
@@ -295,14 +307,17 @@ impl Write for Sink {
         self.hash.update(bytes);
         self.current.extend_from_slice(bytes);
         if self.current.len() >= PIECE_BYTES {
-            let piece = std::mem::take(&mut self.current);
-            self.pieces.push(piece.freeze());
+            self.flush()?;
         }
         Ok(bytes.len())
     }
 
     fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
+        if self.current.is_empty() {
+            return Ok(());
+        }
+        let piece = std::mem::take(&mut self.current).freeze();
+        self.pieces.blocking_send(piece).map_err(std::io::Error::other)
     }
 }
 
@@ -351,3 +366,6 @@ fn given_up(path: &str) -> Error {
     Error::new(ErrorKind::Unexpected, "a data file was given up while it was written")
         .with("path", path)
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,7 +5,7 @@ use std::io::Read;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow::array::RecordBatch;
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{Schema, SchemaRef};
 use bytes::{Bytes, BytesMut};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::errors::ParquetError;
@@ -20,7 +20,7 @@ use crate::lake::store::Lake;
 /// Bytes fetched at once where less is wanted.
 const BLOCK_BYTES: u64 = 1 << 20;
 /// Blocks kept: columns are read side by side, each from its own place.
-const BLOCKS_KEPT: usize = 24;
+const BLOCKS_KEPT: usize = 16;
 /// About how many encoded bytes one batch is made of.
 const BATCH_BYTES: i64 = 4 << 20;
 /// The most rows of a batch.
@@ -50,7 +50,8 @@ impl DataFileReader {
         let builder =
             opened.await.map_err(|e| read_error(path, e))?.map_err(|e| read_error(path, e))?;
         let metadata = Arc::clone(builder.metadata());
-        let schema = Arc::clone(builder.schema());
+        // The footer's key-values are no part of the columns.
+        let schema = Arc::new(Schema::new(builder.schema().fields().clone()));
         let rows = batch_rows(&metadata);
         let (sender, batches) = mpsc::channel(1);
         tokio::task::spawn_blocking(move || {

@@ -24,6 +24,9 @@ use crate::lake::upload::Upload;
 mod disk;
 mod open;
 
+/// Deletes under way at once, of a folder in a bucket.
+const DELETES_AT_ONCE: usize = 8;
+
 /// A place that holds tables. Cheap to clone.
 ///
 /// Paths are relative to it, with `/` between components of `[A-Za-z0-9._=-]`; anything else is refused, so
@@ -253,10 +256,12 @@ impl Lake {
             });
             return removed.await.map_err(|e| self.io_failed("could not delete", prefix, e));
         }
-        for object in self.list(prefix).await? {
-            self.delete(&object.path).await?;
-        }
-        Ok(())
+        let objects = futures::stream::iter(self.list(prefix).await?.into_iter().map(Ok));
+        objects
+            .try_for_each_concurrent(DELETES_AT_ONCE, |object| async move {
+                self.delete(&object.path).await
+            })
+            .await
     }
 
     /// Deletes the folder `prefix` if nothing is in it; a bucket has no empty folders.
@@ -322,8 +327,32 @@ impl fmt::Debug for Lake {
     }
 }
 
+/// The longest text of a store's error that is shown: buckets answer with XML pages.
+const MAX_CAUSE_CHARS: usize = 400;
+
+/// A store's error as one of ours. `object_store` repeats each cause in the text of the error above it, so
+/// the text of the topmost says all, once, and goes into one line.
 fn store_error(what: &str, path: &str, error: StoreError) -> Error {
-    Error::new(ErrorKind::Store, what.to_owned()).with("path", path).caused_by(error)
+    let text = error.to_string();
+    let hint = match &error {
+        _ if text.contains("No space left on device") => {
+            Some("free some space and run again: the window goes on from its last checkpoint")
+        }
+        _ if text.contains("NoSuchBucket") => {
+            Some("make the bucket first, or check its name and AWS_ENDPOINT_URL")
+        }
+        StoreError::PermissionDenied { .. } | StoreError::Unauthenticated { .. } => {
+            Some("check who may read and write there")
+        }
+        _ => None,
+    };
+    let cause = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let cause: String = cause.chars().take(MAX_CAUSE_CHARS).collect();
+    let error = Error::new(ErrorKind::Store, what.to_owned()).with("path", path).caused_by(cause);
+    match hint {
+        Some(hint) => error.hint(hint),
+        None => error,
+    }
 }
 
 fn listed(meta: object_store::ObjectMeta) -> Listed {

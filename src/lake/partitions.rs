@@ -1,0 +1,360 @@
+//! Rows to their partitions: a data file for each day under way, closed by size, by number or at a barrier.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arrow::array::{RecordBatch, UInt32Array};
+use arrow::compute::take_record_batch;
+use arrow::datatypes::SchemaRef;
+use futures::future::try_join_all;
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::lake::data_file::StagedFile;
+use crate::lake::dedupe::{KeyIndex, RowPlace};
+use crate::lake::event::{Day, EventColumn, Span, calendar, instant, widest};
+use crate::lake::layout::{DataFileName, TableDir, WindowName, partition_name};
+use crate::lake::parquet::{DataFileFormat, DataFileWriter};
+use crate::lake::store::Lake;
+use crate::spec::table::Table;
+
+/// Bytes of memory that the row groups of all open files may take; past it the largest is ended early.
+const MEMORY_BYTES: usize = 64 << 20;
+
+/// What a [`PartitionWriter`] writes, and where.
+#[derive(Debug)]
+pub struct WriteOptions {
+    /// The declared table.
+    pub table: Arc<Table>,
+    /// The columns of the batches: the table's fields first, in declared order.
+    pub schema: SchemaRef,
+    /// The table's folder.
+    pub dir: TableDir,
+    /// The window.
+    pub window_name: WindowName,
+    /// The attempt, in whose staging folder files are written.
+    pub attempt: u64,
+    /// Key-values of every file's footer.
+    pub footer: Vec<(String, String)>,
+    /// The number of the first file; those before it are taken.
+    pub first_file: u32,
+    /// The keys of the window's rows so far.
+    pub keys: KeyIndex,
+    /// How many files may be open at once; the least recently written is closed first. One at least.
+    pub max_open: usize,
+}
+
+/// Stages a window's rows, each in the data file of its partition.
+///
+/// Batches must come in the order of pages and records: of two rows of a key the later wins.
+#[derive(Debug)]
+pub struct PartitionWriter {
+    pub(super) lake: Lake,
+    dir: TableDir,
+    name: WindowName,
+    attempt: u64,
+    pub(super) format: DataFileFormat,
+    event: Option<EventColumn>,
+    partition_column: String,
+    next_file: u32,
+    pub(super) keys: KeyIndex,
+    max_open: usize,
+    /// The most recently written last.
+    open: Vec<OpenFile>,
+    /// Closed since the last barrier.
+    closed: Vec<StagedFile>,
+    /// False while a call is under way, and for good once one has failed or was dropped half done: rows may
+    /// be missing then, and no barrier must say otherwise.
+    whole: bool,
+}
+
+/// Which rows of a batch go to one partition.
+enum Rows {
+    All,
+    Run { start: usize, len: usize },
+    Picked(Vec<u32>),
+}
+
+impl PartitionWriter {
+    /// A writer with no file open yet.
+    ///
+    /// # Errors
+    /// `Config` where the table cannot be written so: `partition_by` no day, `version_by` without order.
+    pub fn new(lake: Lake, options: WriteOptions) -> Result<Self> {
+        let WriteOptions { table, schema, dir, window_name, attempt, footer, .. } = options;
+        options.keys.check(&schema)?;
+        let event = table.partition_by.map(|index| EventColumn::new(&schema, index)).transpose()?;
+        let raw = table.raw_column.as_deref();
+        Ok(Self {
+            lake,
+            dir,
+            name: window_name,
+            attempt,
+            format: DataFileFormat::new(schema, &table.parquet, raw, &footer)?,
+            event,
+            partition_column: table.partition_column.clone(),
+            next_file: options.first_file,
+            keys: options.keys,
+            max_open: options.max_open.max(1),
+            open: Vec::new(),
+            closed: Vec::new(),
+            whole: true,
+        })
+    }
+
+    /// Stages the rows of `batch`; gives back the files that reached the target size by it, which is the
+    /// moment for a checkpoint. A later [`PartitionWriter::barrier`] names them again.
+    ///
+    /// # Errors
+    /// `Store` with the path. What was staged since the last barrier is lost then, as it is when the call is
+    /// dropped half done: every later call is refused.
+    pub async fn write(&mut self, batch: &RecordBatch) -> Result<Vec<StagedFile>> {
+        if batch.num_rows() == 0 {
+            return Ok(Vec::new());
+        }
+        self.begin()?;
+        let nowhere = RowPlace { file: u32::MAX, row: u32::MAX };
+        let mut places = Vec::new();
+        if self.keys.is_keyed() {
+            places.resize(batch.num_rows(), nowhere);
+        }
+        let days = self.event.map(|event| event.days(batch)).transpose()?;
+        for (day, rows) in split(&days.unwrap_or_default()) {
+            let part = match &rows {
+                Rows::All => batch.clone(),
+                Rows::Run { start, len } => batch.slice(*start, *len),
+                Rows::Picked(rows) => take_record_batch(batch, &UInt32Array::from(rows.clone()))
+                    .map_err(|e| {
+                        Error::new(ErrorKind::Unexpected, "could not split a batch").caused_by(e)
+                    })?,
+            };
+            let first = self.write_part(day, part).await?;
+            locate(&mut places, &rows, first)?;
+        }
+        // In the batch's own order, not by partition: of two rows of a key the later one wins.
+        self.keys.record(batch, &places)?;
+        let full = self.close_full().await?;
+        self.whole = true;
+        Ok(full)
+    }
+
+    /// Closes all open files, durably, and gives back every file closed since the last barrier, in the order
+    /// they were begun.
+    ///
+    /// # Errors
+    /// `Store` with the path.
+    pub async fn barrier(&mut self) -> Result<Vec<StagedFile>> {
+        self.begin()?;
+        let open = std::mem::take(&mut self.open);
+        self.closed.extend(try_join_all(open.into_iter().map(OpenFile::close)).await?);
+        let mut closed = std::mem::take(&mut self.closed);
+        closed.sort_by_key(|file| DataFileName::of_path(&file.path).map_or(0, |name| name.n));
+        self.whole = true;
+        Ok(closed)
+    }
+
+    /// Rows of this window that a later one of their key has superseded.
+    pub fn duplicates(&self) -> u64 {
+        self.keys.duplicates()
+    }
+
+    /// The number of the next data file: `first_file` of a writer that goes on in the same attempt.
+    pub fn next_file(&self) -> u32 {
+        self.next_file
+    }
+
+    /// Writes what the key index has learnt since the last time as `keys-<checkpoint>.bin` in the attempt's
+    /// staging folder, and gives back its path: to be named by the checkpoint, after those before it.
+    /// `None` in a table without a primary key. Only after a barrier.
+    ///
+    /// # Errors
+    /// `Store` with the path.
+    pub async fn save_keys(&mut self, checkpoint: u64) -> Result<Option<String>> {
+        self.check_closed("saving the key index")?;
+        let dir = self.dir.staging_dir(&self.name, self.attempt);
+        let path = format!("{dir}/keys-{checkpoint}.bin");
+        Ok(self.keys.save(&self.lake, &path).await?.then_some(path))
+    }
+
+    /// Gives up the open files; those that a barrier has named stay.
+    ///
+    /// # Errors
+    /// `Store` where a bucket could not be told to drop their parts.
+    pub async fn abandon(self) -> Result<()> {
+        for file in self.open {
+            file.writer.abort().await?;
+        }
+        Ok(())
+    }
+
+    fn begin(&mut self) -> Result<()> {
+        if std::mem::replace(&mut self.whole, false) {
+            return Ok(());
+        }
+        Err(Error::new(ErrorKind::Unexpected, "staging goes on after it failed")
+            .hint("go on from the last checkpoint with a new attempt"))
+    }
+
+    pub(super) fn check_closed(&self, what: &str) -> Result<()> {
+        if self.whole && self.open.is_empty() && self.closed.is_empty() {
+            return Ok(());
+        }
+        Err(Error::new(ErrorKind::Unexpected, format!("{what} takes a barrier first")))
+    }
+
+    /// A new file for the partition folder `partition`.
+    pub(super) fn create_file(&mut self, day: Day, partition: String) -> Result<OpenFile> {
+        let path = self.dir.staged_path(&self.name, self.attempt, self.next_file);
+        let writer = DataFileWriter::create(&self.lake, &path, &self.format)?;
+        let too_many = || Error::new(ErrorKind::Unexpected, "a window has too many files");
+        self.next_file = self.next_file.checked_add(1).ok_or_else(too_many)?;
+        Ok(OpenFile { writer, day, partition, ordinal: 0, event: self.event, span: None })
+    }
+
+    /// Writes rows of one day; gives back the place of the first.
+    async fn write_part(&mut self, day: Day, part: RecordBatch) -> Result<RowPlace> {
+        let mut file = match self.open.iter().position(|file| file.day == day) {
+            Some(at) => self.open.remove(at),
+            None => self.open_file(day).await?,
+        };
+        let row = u32::try_from(file.writer.rows())
+            .map_err(|_| Error::new(ErrorKind::Unexpected, "a data file has too many rows"))?;
+        let first = RowPlace { file: file.ordinal, row };
+        file.write(part).await?;
+        self.open.push(file);
+        self.bound_memory().await?;
+        Ok(first)
+    }
+
+    async fn open_file(&mut self, day: Day) -> Result<OpenFile> {
+        if self.open.len() >= self.max_open && !self.open.is_empty() {
+            let stale = self.open.remove(0);
+            self.closed.push(stale.close().await?);
+        }
+        let partition = match self.event {
+            Some(_) => partition_name(&self.partition_column, day.and_then(calendar)),
+            None => String::new(),
+        };
+        let mut file = self.create_file(day, partition)?;
+        file.ordinal = self.keys.add_file(file.writer.path())?;
+        Ok(file)
+    }
+
+    async fn bound_memory(&mut self) -> Result<()> {
+        let taken: usize = self.open.iter().map(|file| file.writer.memory()).sum();
+        if taken <= MEMORY_BYTES {
+            return Ok(());
+        }
+        match self.open.iter_mut().max_by_key(|file| file.writer.memory()) {
+            Some(largest) => largest.writer.flush().await,
+            None => Ok(()),
+        }
+    }
+
+    async fn close_full(&mut self) -> Result<Vec<StagedFile>> {
+        let target = self.format.target_bytes();
+        let mut full = Vec::new();
+        while let Some(at) = self.open.iter().position(|file| file.writer.size() >= target) {
+            full.push(self.open.remove(at).close().await?);
+        }
+        self.closed.extend(full.iter().cloned());
+        Ok(full)
+    }
+}
+
+/// A data file under way.
+#[derive(Debug)]
+pub(super) struct OpenFile {
+    writer: DataFileWriter,
+    day: Day,
+    partition: String,
+    ordinal: u32,
+    event: Option<EventColumn>,
+    span: Span,
+}
+
+impl OpenFile {
+    pub(super) async fn write(&mut self, part: RecordBatch) -> Result<()> {
+        if let Some(event) = self.event {
+            self.span = widest(self.span, event.span(&part)?);
+        }
+        self.writer.write(part).await
+    }
+
+    /// About how long it would be if it were closed now, in bytes.
+    pub(super) fn size(&self) -> u64 {
+        self.writer.size()
+    }
+
+    pub(super) async fn close(self) -> Result<StagedFile> {
+        let Self { writer, partition, span, .. } = self;
+        let path = writer.path().to_owned();
+        let written = writer.close().await?;
+        Ok(StagedFile {
+            path,
+            partition,
+            rows: written.rows,
+            bytes: written.bytes,
+            sha256: written.sha256,
+            min_event: span.and_then(|(low, _)| instant(low)),
+            max_event: span.and_then(|(_, high)| instant(high)),
+        })
+    }
+}
+
+/// The rows of each day, without copying where they stand together. No days: all rows, one partition.
+fn split(days: &[Day]) -> Vec<(Day, Rows)> {
+    let mut runs: Vec<(Day, usize, usize)> = Vec::new();
+    for (row, day) in days.iter().enumerate() {
+        match runs.last_mut() {
+            Some((last, _, len)) if last == day => *len += 1,
+            _ => runs.push((*day, row, 1)),
+        }
+    }
+    match runs.as_slice() {
+        [] => return vec![(None, Rows::All)],
+        [(day, ..)] => return vec![(*day, Rows::All)],
+        _ => {}
+    }
+    let mut distinct: Vec<Day> = runs.iter().map(|(day, ..)| *day).collect();
+    distinct.sort_unstable();
+    distinct.dedup();
+    if distinct.len() == runs.len() {
+        let run = |(day, start, len)| (day, Rows::Run { start, len });
+        return runs.into_iter().map(run).collect();
+    }
+    let mut picked: BTreeMap<Day, Vec<u32>> = BTreeMap::new();
+    for (row, day) in (0_u32..).zip(days) {
+        picked.entry(*day).or_default().push(row);
+    }
+    picked.into_iter().map(|(day, rows)| (day, Rows::Picked(rows))).collect()
+}
+
+/// Notes where the rows of a part went: one after another from `first`.
+fn locate(places: &mut [RowPlace], rows: &Rows, first: RowPlace) -> Result<()> {
+    if places.is_empty() {
+        return Ok(());
+    }
+    let last = u64::from(first.row) + places.len() as u64;
+    if last > u64::from(u32::MAX) {
+        return Err(Error::new(ErrorKind::Unexpected, "a data file has too many rows"));
+    }
+    let next = (first.row..).map(|row| RowPlace { file: first.file, row });
+    match rows {
+        Rows::All => places.iter_mut().zip(next).for_each(|(place, at)| *place = at),
+        Rows::Run { start, len } => {
+            let run = places.iter_mut().skip(*start).take(*len);
+            run.zip(next).for_each(|(place, at)| *place = at);
+        }
+        Rows::Picked(rows) => {
+            for (row, at) in rows.iter().zip(next) {
+                if let Some(place) = places.get_mut(*row as usize) {
+                    *place = at;
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

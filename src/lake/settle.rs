@@ -1,0 +1,113 @@
+//! Settling a window: superseded rows go, and the small files that checkpoints left become few.
+//!
+//! Files are only added: inputs stay until the window's staging folder is dropped after the commit, so that a
+//! run killed here settles again from the same checkpoint.
+
+use std::collections::BTreeMap;
+
+use arrow::array::{BooleanArray, RecordBatch};
+use arrow::compute::filter_record_batch;
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::lake::data_file::StagedFile;
+use crate::lake::dedupe::RowSet;
+use crate::lake::partitions::{OpenFile, PartitionWriter};
+use crate::lake::read_back::DataFileReader;
+
+impl PartitionWriter {
+    /// Gives back the files to publish: `files` (all of the window, in the order they were written) without
+    /// superseded rows, and with those under half the target size merged up to it, partition by partition.
+    ///
+    /// A file that needs neither is given back as it is. Rows keep their order within what is merged. Memory:
+    /// one file under way and a few batches. Only after a barrier.
+    ///
+    /// # Errors
+    /// `Store` with the path, also for a staged file that is no longer what it was.
+    pub async fn settle(&mut self, files: Vec<StagedFile>) -> Result<Vec<StagedFile>> {
+        self.check_closed("settling")?;
+        let mut partitions: BTreeMap<String, Vec<StagedFile>> = BTreeMap::new();
+        for file in &files {
+            partitions.entry(file.partition.clone()).or_default().push(file.clone());
+        }
+        let mut settled = Vec::with_capacity(files.len());
+        let mut changed = false;
+        for (partition, files) in partitions {
+            let small = self.format.target_bytes() / 2;
+            let (keep, rewrite): (Vec<_>, Vec<_>) = files.into_iter().partition(|file| {
+                file.bytes >= small && self.keys.superseded(&file.path).is_none()
+            });
+            settled.extend(keep);
+            let single = rewrite.len() == 1;
+            if single && rewrite.iter().all(|file| self.keys.superseded(&file.path).is_none()) {
+                settled.extend(rewrite);
+            } else if !rewrite.is_empty() {
+                changed = true;
+                settled.extend(self.merge(&partition, &rewrite).await?);
+            }
+        }
+        // Nothing to do leaves the order as it was, too.
+        Ok(if changed { settled } else { files })
+    }
+
+    /// Writes the surviving rows of `files` into new files of the partition, in order.
+    async fn merge(&mut self, partition: &str, files: &[StagedFile]) -> Result<Vec<StagedFile>> {
+        let mut merged = Vec::new();
+        let mut open: Option<OpenFile> = None;
+        for file in files {
+            let superseded = self.keys.superseded(&file.path).cloned().unwrap_or_default();
+            if superseded.len() == file.rows {
+                continue;
+            }
+            let mut reader = DataFileReader::open(&self.lake, &file.path, file.bytes).await?;
+            let mut row = 0;
+            while let Some(batch) = reader.next().await? {
+                let rows = batch.num_rows() as u64;
+                let batch = survivors(batch, row, &superseded)?;
+                row += rows;
+                if batch.num_rows() == 0 {
+                    continue;
+                }
+                let mut target = match open.take() {
+                    Some(target) => target,
+                    None => self.create_file(None, partition.to_owned())?,
+                };
+                target.write(batch).await?;
+                if target.size() >= self.format.target_bytes() {
+                    merged.push(target.close().await?);
+                } else {
+                    open = Some(target);
+                }
+            }
+            check_rows(file, row)?;
+        }
+        if let Some(last) = open {
+            merged.push(last.close().await?);
+        }
+        Ok(merged)
+    }
+}
+
+/// The rows of `batch`, whose first is the file's row `first`, that are not superseded.
+fn survivors(batch: RecordBatch, first: u64, superseded: &RowSet) -> Result<RecordBatch> {
+    if superseded.is_empty() {
+        return Ok(batch);
+    }
+    let rows = first..first + batch.num_rows() as u64;
+    let keep: BooleanArray = rows.map(|row| Some(!superseded.contains(row))).collect();
+    if keep.true_count() == batch.num_rows() {
+        return Ok(batch);
+    }
+    filter_record_batch(&batch, &keep).map_err(|e| {
+        Error::new(ErrorKind::Unexpected, "could not drop superseded rows").caused_by(e)
+    })
+}
+
+fn check_rows(file: &StagedFile, read: u64) -> Result<()> {
+    if read == file.rows {
+        return Ok(());
+    }
+    let what = format!("a staged file has {read} rows instead of {}", file.rows);
+    Err(Error::new(ErrorKind::Store, what)
+        .with("path", &file.path)
+        .hint("extract the window again with --refresh"))
+}
