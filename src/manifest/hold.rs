@@ -10,15 +10,14 @@ use tokio_util::task::AbortOnDropHandle;
 
 use crate::clock::Clock;
 use crate::error::{Error, ErrorKind, Result};
-use crate::lake::layout::WindowName;
 use crate::lake::data_file::StagedFile;
+use crate::lake::layout::WindowName;
 use crate::manifest::chain::{Chain, Head};
+use crate::manifest::checkpoint::{Checkpoint, Parts};
 use crate::manifest::overlap;
 use crate::manifest::owner::Owner;
 use crate::manifest::publish;
-use crate::manifest::version::{
-    Checkpoint, Counts, DataFile, Drift, Failure, Manifest, Parts, State,
-};
+use crate::manifest::version::{Counts, DataFile, Drift, Failure, Manifest, State};
 use crate::page::Position;
 
 /// How long a version may be the newest before the heartbeat writes another (DESIGN §5).

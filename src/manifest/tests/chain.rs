@@ -66,8 +66,7 @@ async fn an_unreadable_outcome_ends_and_deletes_nothing_and_is_recognized_later(
     let (base, number, manifest) = sample().await;
     // The create lands, its answer is lost, and so is the read; then the store is back.
     let faults = [Fault::After, Fault::Before];
-    let store =
-        Faulty::new(base.clone(), move |at| faults.get(at).copied().unwrap_or(Fault::None));
+    let store = Faulty::new(base.clone(), move |at| faults.get(at).copied().unwrap_or(Fault::None));
     let lake = lake_on(Arc::new(store));
     let chain = chain(&lake, DAY_1);
     let mut head = Head::new(number, manifest.clone());

@@ -28,19 +28,25 @@ async fn a_committed_manifest_has_the_keys_of_the_design() {
     let manifest = Job::new(DAY_1, "x").run(&lake_on(memory())).await.expect("run");
     let json: serde_json::Value =
         serde_json::from_slice(&manifest.encode().expect("encode")).expect("json");
-    let keys: Vec<&str> =
-        json.as_object().expect("object").keys().map(String::as_str).collect();
-    insta::assert_snapshot!(keys.join(" "), @"");
-    insta::assert_snapshot!(json["checkpoint"].to_string(), @"");
-    insta::assert_snapshot!(json["window"].to_string(), @"");
+    let keys: Vec<&str> = json.as_object().expect("object").keys().map(String::as_str).collect();
+    insta::assert_snapshot!(keys.join(" "), @"version commit_id table source stream window state attempt run_id owner schema_fingerprint source_fingerprint checkpoint files published replaces rejects drift counts started_at committed_at failure");
+    insta::assert_snapshot!(json["checkpoint"].to_string(), @r#"{"next":null,"pages":2,"seen":[],"records":2,"api_total":null,"parts":{"keys":[],"rejects":[],"shape":[]}}"#);
+    insta::assert_snapshot!(json["window"].to_string(), @r#"{"start":"2026-03-16T00:00:00Z","end":"2026-03-17T00:00:00Z"}"#);
     let file: Vec<&str> =
         json["published"][0].as_object().expect("file").keys().map(String::as_str).collect();
-    insta::assert_snapshot!(file.join(" "), @"");
+    insta::assert_snapshot!(file.join(" "), @"path partition rows bytes sha256 min_event max_event");
 }
 
 #[test]
 fn counts_add_up_or_not() {
-    let counts = Counts { fetched: 10, written: 6, rejected: 2, duplicates: 1, outside: 1, ..Counts::default() };
+    let counts = Counts {
+        fetched: 10,
+        written: 6,
+        rejected: 2,
+        duplicates: 1,
+        outside: 1,
+        ..Counts::default()
+    };
     assert!(counts.add_up());
     assert!(!Counts { fetched: 11, ..counts }.add_up());
     assert!(!Counts { written: u64::MAX, ..counts }.add_up());

@@ -6,8 +6,8 @@ use super::stores::{Fault, Faulty};
 use super::world::*;
 use crate::clock::FixedClock;
 use crate::error::{Error, ErrorKind};
-use crate::manifest::hold::Held;
 use crate::manifest::chain::Head;
+use crate::manifest::hold::Held;
 use crate::manifest::lease::{Take, Taken};
 use crate::manifest::snapshot::snapshot;
 use crate::manifest::version::{Failure, State};
@@ -35,7 +35,9 @@ async fn an_orderly_end_is_resumed_at_once_behind_its_checkpoint() {
     let job = Job::new(DAY_1, "x");
     let run = job.hold(&lake).await;
     job.fetch(&lake, &run, 1).await.expect("page 1");
-    lake.put(&format!("{}/stray", table().staging_dir(run.name(), 1)), "x".into()).await.expect("put");
+    lake.put(&format!("{}/stray", table().staging_dir(run.name(), 1)), "x".into())
+        .await
+        .expect("put");
     let left = run.release(failure(ErrorKind::Transient)).await.expect("release");
     assert_eq!((left.state, left.owner.is_none()), (State::Running, true));
     assert_eq!(left.failure.expect("failure").exit, 5);

@@ -14,10 +14,11 @@ use crate::lake::data_file::StagedFile;
 use crate::lake::layout::{TableDir, WindowName, version_of};
 use crate::lake::store::Lake;
 use crate::manifest::chain::Chain;
+use crate::manifest::checkpoint::Parts;
 use crate::manifest::hold::{Outcome, Progress, WindowRun};
 use crate::manifest::lease::{Take, Taken, take};
 use crate::manifest::snapshot::snapshot;
-use crate::manifest::version::{Counts, Manifest, Parts};
+use crate::manifest::version::{Counts, Manifest};
 use crate::page::{Cursor, Position};
 
 pub(super) const DAY_1: &str = "20260316T000000Z_20260317T000000Z";
