@@ -195,7 +195,9 @@ impl Chain {
     pub(crate) async fn lost(&self) -> Error {
         let error = Error::new(ErrorKind::Held, "another run took the window over")
             .with("window", &self.name)
-            .hint("nothing of this run was published: let the other run finish, then rerun if needed");
+            .hint(
+                "nothing of this run was published: let the other run finish, then rerun if needed",
+            );
         match self.newest().await {
             Ok(Some((_, manifest))) => describe(error, &manifest),
             Ok(None) | Err(_) => error,

@@ -10,15 +10,14 @@ use tokio_util::task::AbortOnDropHandle;
 
 use crate::clock::Clock;
 use crate::error::{Error, ErrorKind, Result};
-use crate::lake::layout::WindowName;
 use crate::lake::data_file::StagedFile;
+use crate::lake::layout::WindowName;
 use crate::manifest::chain::{Chain, Head};
+use crate::manifest::checkpoint::{Checkpoint, Parts};
 use crate::manifest::overlap;
 use crate::manifest::owner::Owner;
 use crate::manifest::publish;
-use crate::manifest::version::{
-    Checkpoint, Counts, DataFile, Drift, Failure, Manifest, Parts, State,
-};
+use crate::manifest::version::{Counts, DataFile, Drift, Failure, Manifest, State};
 use crate::page::Position;
 
 /// How long a version may be the newest before the heartbeat writes another (DESIGN §5).
@@ -134,7 +133,7 @@ impl Held {
     }
 
     /// Writes a heartbeat if the newest version is old enough; how long until the next one is due.
-    async fn beat(&self) -> Duration {
+    pub(crate) async fn beat(&self) -> Duration {
         let mut place = self.place.lock().await;
         let age = place.written.elapsed();
         if let Some(rest) = HEARTBEAT.checked_sub(age).filter(|rest| !rest.is_zero()) {
@@ -147,6 +146,13 @@ impl Held {
             tracing::warn!(window = %self.chain.name(), %error, "could not write the heartbeat");
         }
         HEARTBEAT
+    }
+
+    /// Makes the newest version as old as a heartbeat lets it become.
+    #[cfg(test)]
+    pub(crate) async fn make_due(&self) {
+        let mut place = self.place.lock().await;
+        place.written = place.written.checked_sub(HEARTBEAT).unwrap_or(place.written);
     }
 
     /// Beats until the window is lost.
@@ -274,7 +280,7 @@ impl WindowRun {
         }
     }
 
-    async fn begin_publish(&self, outcome: Outcome) -> Result<()> {
+    pub(crate) async fn begin_publish(&self, outcome: Outcome) -> Result<()> {
         let now = self.held.clock.now();
         let covered = overlap::covered(&self.held.chain, now, self.refresh).await?;
         let files = publish::final_names(self.held.chain.dir(), data_files(outcome.files))?;

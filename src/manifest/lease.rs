@@ -22,13 +22,12 @@ use chrono::{DateTime, Utc};
 use crate::clock::Clock;
 use crate::error::{Error, ErrorKind, Result};
 use crate::manifest::chain::{Chain, Head, describe};
+use crate::manifest::checkpoint::Checkpoint;
 use crate::manifest::hold::{Held, Resumed, WindowRun};
 use crate::manifest::overlap;
 use crate::manifest::owner::Owner;
 use crate::manifest::publish;
-use crate::manifest::version::{
-    Checkpoint, Counts, DataFile, FORMAT, Failure, Manifest, State, new_commit_id,
-};
+use crate::manifest::version::{Counts, DataFile, FORMAT, Failure, Manifest, State, new_commit_id};
 
 /// How often a window's state may change under our eyes before we give up.
 const ROUNDS: u32 = 8;

@@ -33,6 +33,7 @@
 //! # Modules
 //!
 //! - [`version`]: one version's JSON.
+//! - [`checkpoint`]: where a rerun goes on.
 //! - [`chain`]: create-only versions, and what an error of a create means.
 //! - [`owner`]: who works on a window, and whether that process lives.
 //! - [`lease`]: taking a window, to resume, to complete or to start anew.
@@ -42,6 +43,7 @@
 //! - [`snapshot`]: what readers see.
 
 pub mod chain;
+pub mod checkpoint;
 pub mod hold;
 pub mod lease;
 mod overlap;
