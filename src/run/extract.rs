@@ -59,9 +59,13 @@ pub async fn extract(extraction: Extraction) -> Result<RunReport> {
     let Extraction { source, lake, units, refresh, jobs, limits, clock, stop, progress } =
         extraction;
     lake.probe().await?;
+    let client = Client::new(&source, Arc::clone(&clock))?;
     let run = Arc::new(Run {
         run_id: Uuid::now_v7().to_string(),
-        client: Client::new(&source, Arc::clone(&clock))?,
+        client: match limits.requests {
+            Some(requests) => client.with_budget(requests),
+            None => client,
+        },
         source,
         lake,
         refresh,
@@ -69,7 +73,6 @@ pub async fn extract(extraction: Extraction) -> Result<RunReport> {
         clock,
         stop: stop.clone(),
         progress,
-        max_requests: limits.requests,
     });
     let deadline = limits.deadline.map(|deadline| {
         tokio::spawn(async move {

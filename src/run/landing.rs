@@ -12,7 +12,8 @@ use crate::lake::dedupe::KeyIndex;
 use crate::lake::partitions::{PartitionWriter, WriteOptions};
 use crate::lake::store::Lake;
 use crate::manifest::hold::{Progress, WindowRun};
-use crate::manifest::version::{Counts, Parts};
+use crate::manifest::checkpoint::Parts;
+use crate::manifest::version::Counts;
 use crate::page::{Meter, Position};
 use crate::run::footer::Footer;
 use crate::run::plan::Unit;
@@ -105,11 +106,6 @@ impl Landing {
     /// Fingerprints of the pages so far.
     pub(crate) fn seen(&self) -> Vec<u64> {
         self.seen.clone()
-    }
-
-    /// Requests of this attempt, retries included.
-    pub(crate) fn requests(&self) -> u64 {
-        self.meter.read().0
     }
 
     /// Stages a page whole.

@@ -23,5 +23,4 @@ pub(crate) struct Run {
     pub(crate) stop: Stop,
     pub(crate) progress: Arc<Progress>,
     pub(crate) extracted_at: DateTime<Utc>,
-    pub(crate) max_requests: Option<u64>,
 }

@@ -15,8 +15,6 @@ pub enum Cause {
     Terminated,
     /// `--deadline` has passed.
     Deadline,
-    /// `--max-requests` are used up.
-    MaxRequests,
 }
 
 impl Cause {
@@ -25,7 +23,7 @@ impl Cause {
         match self {
             Self::Interrupted => ErrorKind::Interrupted,
             Self::Terminated => ErrorKind::Terminated,
-            Self::Deadline | Self::MaxRequests => ErrorKind::Budget,
+            Self::Deadline => ErrorKind::Budget,
         }
     }
 
@@ -35,7 +33,6 @@ impl Cause {
             Self::Interrupted => "interrupted",
             Self::Terminated => "terminated",
             Self::Deadline => "the deadline has passed",
-            Self::MaxRequests => "the requests of --max-requests are used up",
         };
         Error::new(self.kind(), message)
             .hint("run the same command again: it goes on from the checkpoint")

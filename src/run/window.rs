@@ -19,7 +19,6 @@ use crate::run::report::{Outcome, WindowReport};
 use crate::run::settle::settle;
 use crate::run::shared::Run;
 use crate::run::stages::{Decoding, fetch};
-use crate::run::stop::Cause;
 
 /// Extracts a window and says what became of it; an error is part of the report.
 pub(crate) async fn run(run: &Run, unit: &Unit) -> WindowReport {
@@ -122,9 +121,6 @@ async fn land(
             }
         } else if landing.checkpoint_due() {
             decoding.want_shape();
-        }
-        if landing.requests() >= run.max_requests.unwrap_or(u64::MAX) {
-            run.stop.because(Cause::MaxRequests);
         }
     }
     Ended::Complete

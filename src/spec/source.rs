@@ -46,7 +46,7 @@ impl Source {
     ///
     /// # Errors
     /// `Usage` that names the nearest stream.
-    pub fn stream(&self, name: &str) -> Result<&Arc<Stream>> {
+    pub fn find_stream(&self, name: &str) -> Result<&Arc<Stream>> {
         if let Some(stream) = self.streams.iter().find(|stream| stream.name == name) {
             return Ok(stream);
         }

@@ -92,12 +92,12 @@ fn defaults_are_those_of_the_design() {
     assert_eq!((source.rate_limit.per_second, source.rate_limit.share), (None, (1, 1)));
     assert_eq!(source.rate_limit.max_wait.as_secs(), 900);
     assert_eq!(source.checkpoint_every.as_secs(), 30);
-    let stream = source.stream("s").expect("stream");
+    let stream = source.find_stream("s").expect("stream");
     assert!(matches!(stream.pagination, Pagination::None));
     assert_eq!(stream.table.file, folder.path().join("t.yaml"));
     assert_eq!(stream.table.raw_column.as_deref(), Some("_raw"));
     assert_eq!(stream.table.partition_column, "date");
-    let error = source.stream("ss").expect_err("no such stream");
+    let error = source.find_stream("ss").expect_err("no such stream");
     assert_eq!(error.to_string(), "the source `a` has no stream `ss`, did you mean `s`?");
 }
 
@@ -116,7 +116,7 @@ fn what_is_written_is_what_is_meant() {
         "params: { a: ['{{ window.start | unix }}', 2], b: true }\n    on_status: { 404: empty }\n    total: { header: X-Total }\n    pagination: { type: cursor, cursor: { last_record: /id }, param: after }",
     ));
     let source = Source::load(&file).expect("source");
-    let stream = source.stream("s").expect("stream");
+    let stream = source.find_stream("s").expect("stream");
     assert_eq!(stream.params.first().map(|(key, _)| key.as_str()), Some("a"));
     assert!(stream.on_status.contains_key(&404));
     let Pagination::Cursor(by) = &stream.pagination else { panic!("{:?}", stream.pagination) };
@@ -149,7 +149,7 @@ fn fingerprints_change_with_the_rows_only() {
     let of = |text: &str| {
         let (_folder, file) = write(text);
         let source = Source::load(&file).expect("source");
-        source.fingerprint(source.stream("s").expect("stream"))
+        source.fingerprint(source.find_stream("s").expect("stream"))
     };
     let plain = of(&source(""));
     assert_eq!(plain.len(), 32);
