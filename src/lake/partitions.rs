@@ -81,6 +81,15 @@ impl PartitionWriter {
     /// `Config` where the table cannot be written so: `partition_by` no day, `version_by` without order.
     pub fn new(lake: Lake, options: WriteOptions) -> Result<Self> {
         let WriteOptions { table, schema, dir, window_name, attempt, footer, .. } = options;
+        let named = table.fields.iter().map(|field| field.name.as_str());
+        let columns = schema.fields().iter().map(|field| field.name().as_str());
+        if !columns.take(table.fields.len()).eq(named) {
+            return Err(Error::new(
+                ErrorKind::Unexpected,
+                "the columns are not the table's fields",
+            )
+            .with("table", &table.name));
+        }
         options.keys.check(&schema)?;
         let event = table.partition_by.map(|index| EventColumn::new(&schema, index)).transpose()?;
         let raw = table.raw_column.as_deref();

@@ -60,6 +60,25 @@ async fn a_file_reads_back_and_is_what_close_said() {
 }
 
 #[tokio::test]
+async fn a_file_of_many_blocks_and_row_groups_reads_back() {
+    let lake = Lake::in_memory();
+    let given = many(60_000);
+    let format = format(schema(), |options| {
+        options.compression = Compression::Uncompressed;
+        options.row_group_bytes = 3 << 20;
+    });
+    let written = write(&lake, &format, &[batch(&given[..50_000]), batch(&given[50_000..])]).await;
+    assert!(written.bytes > 4 << 20, "{} bytes", written.bytes);
+    let mut reader = DataFileReader::open(&lake, "t/x.parquet", written.bytes).await.expect("open");
+    assert!(reader.metadata().num_row_groups() > 1);
+    let mut back = Vec::new();
+    while let Some(batch) = reader.next().await.expect("next") {
+        back.extend(rows(&batch));
+    }
+    assert!(back == given, "{} rows read, {} written", back.len(), given.len());
+}
+
+#[tokio::test]
 async fn columns_are_annotated_and_encoded_as_declared() {
     let lake = Lake::in_memory();
     let decimals = |precision, scale| {

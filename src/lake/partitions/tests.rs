@@ -171,6 +171,16 @@ async fn a_staged_file_that_changed_stops_the_settling() {
     assert_eq!(writer.settle(files).await.expect_err("bytes").kind(), ErrorKind::Store);
 }
 
+#[test]
+fn columns_other_than_the_tables_are_refused() {
+    for other in [vec![0, 1], vec![1, 0, 2, 3, 4]] {
+        let mut options = options(table(vec![0], None, Some(3)), 1, None);
+        options.schema = Arc::new(schema().project(&other).expect("schema"));
+        let error = PartitionWriter::new(Lake::in_memory(), options).expect_err("columns");
+        assert_eq!(error.kind(), ErrorKind::Unexpected);
+    }
+}
+
 #[tokio::test]
 async fn after_a_failure_no_barrier_says_that_all_is_well() {
     let dir = tempfile::tempdir().expect("tempdir");
