@@ -139,7 +139,7 @@ def checks(report, lakeward, name, store, work, source, api, truth):
         assert victim.rsplit("/", 1)[-1] in ran.out + ran.err, "the object is not named"
     with report.check(f"{name}: kill -9 at random instants, then a rerun: exact, nothing left") as facts:
         killed = f"s3://{BUCKET}/raw/{name}-killed"
-        facts += kills.kill_and_resume(run, source, killed, api, lambda: store.newest(f"{prefix}-killed"), 4, 0.15, len(name))
+        facts += kills.kill_and_resume(run, source, killed, api, lambda: store.newest(f"{prefix}-killed"), 6, 0.2, len(name))
         exact(store.rows(f"raw/{name}-killed", COLUMNS), truth)
         left = [p for p in store.objects(f"raw/{name}-killed") if "/staging/" in p]
         assert not left, f"{len(left)} staged objects are left, such as {left[:2]}"
@@ -150,7 +150,7 @@ def run(report, lakeward, work):
     work = harness.fresh(work)
     truth = payments_api.make(work / "data", 60, 100, "mixed", 9)
     (port,) = harness.free_ports()
-    source = payments_api.write_source(work, port, "1s")
+    source = payments_api.write_source(work, port, "300ms")
     api = f"http://127.0.0.1:{port}"
     command = [sys.executable, payments_api.__file__, "serve", work / "data", port]
     with harness.server(command, f"{api}/requests", work / "api.log"):
