@@ -24,6 +24,7 @@ mod text;
 mod timestamp;
 mod trie;
 mod types;
+mod walk;
 
 pub use decoder::{DecodeOptions, Decoded, Decoder};
 pub use record::DeadLetter;

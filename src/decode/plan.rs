@@ -3,8 +3,9 @@
 use crate::decode::column::{Cell, ColumnDecoder, Invalid};
 use crate::decode::record::Reject;
 use crate::decode::shape::{FieldShape, Kind, Place, PointerShape, natural_kinds};
-use crate::decode::trie::{Trie, Walk};
+use crate::decode::trie::Trie;
 use crate::decode::types::decoder_of;
+use crate::decode::walk::Walk;
 use crate::error::Result;
 use crate::spec::pointer::Pointer;
 use crate::spec::table::{

@@ -1,13 +1,6 @@
-//! The declared pointers as a trie, and the walk of one record over it.
-//!
-//! A record is walked one level at a time: every member of an object is taken as its exact text (`RawValue`), then
-//! the members that declared pointers lead into are walked in turn. So a duplicate key overwrites all that its
-//! first value said, and what nobody declared is skipped at the scanner's speed. The trie learns undeclared keys,
-//! and which key follows which: a record that looks like the last one costs one comparison a key and no hashing.
+//! The declared pointers as a trie, which learns the undeclared keys and which key follows which.
 
 use hashbrown::HashMap;
-use serde::de::{DeserializeSeed, Deserializer, MapAccess, Visitor};
-use serde_json::value::RawValue;
 
 use crate::decode::text::unescape;
 use crate::spec::pointer::Pointer;
@@ -18,59 +11,51 @@ pub(crate) const MAX_PATHS: usize = 1_000;
 /// Keys longer than this are not learned: they would make the shape as large as the data.
 const MAX_KEY: usize = 256;
 
-/// What one record's walk found; reused from record to record.
+/// A place that pointers lead to or through.
 #[derive(Debug, Default)]
-pub(crate) struct Walk<'a> {
-    /// The text at every node, `null` below a null, nothing where absent.
-    pub(crate) slots: Vec<Option<&'a str>>,
-    /// Undeclared values with their path's number; `None` beyond the cap.
-    pub(crate) strays: Vec<(Option<usize>, &'a str)>,
-    /// Keys that stood twice in one object.
-    pub(crate) duplicates: u64,
-    /// Lone surrogates in keys.
-    pub(crate) surrogates: u64,
-}
-
-#[derive(Debug, Default)]
-struct Node {
+pub(crate) struct Node {
     /// As in findings: `*` for array items.
-    path: String,
+    pub(crate) path: String,
     /// A field's value stands here.
-    leaf: bool,
+    pub(crate) leaf: bool,
     /// Under a `json` field, where nothing is undeclared.
-    quiet: bool,
+    pub(crate) quiet: bool,
     /// Leaves under it.
-    below: Vec<usize>,
+    pub(crate) below: Vec<usize>,
     /// Children that have children.
-    inner: Vec<usize>,
-    children: Vec<Child>,
-    index: HashMap<Box<str>, usize>,
+    pub(crate) inner: Vec<usize>,
+    pub(crate) children: Vec<Child>,
+    pub(crate) index: HashMap<Box<str>, usize>,
     /// The child that stood first in the last object.
-    first: usize,
+    pub(crate) first: usize,
     /// Counts the objects walked, to tell duplicates.
-    serial: u64,
+    pub(crate) serial: u64,
 }
 
+/// A key of an object at a node.
 #[derive(Debug)]
-struct Child {
+pub(crate) struct Child {
     /// The key's JSON text, where it needs no escapes.
-    quoted: Box<str>,
+    pub(crate) quoted: Box<str>,
     /// The child that followed in the last object.
-    next: usize,
-    serial: u64,
-    role: Role,
+    pub(crate) next: usize,
+    pub(crate) serial: u64,
+    pub(crate) role: Role,
 }
 
+/// What a key is.
 #[derive(Clone, Copy, Debug)]
-enum Role {
+pub(crate) enum Role {
+    /// Declared, or on the way: a node's number.
     Declared(usize),
+    /// Undeclared: a path's number.
     Undeclared(usize),
 }
 
 /// The declared pointers of a table.
 #[derive(Debug)]
 pub(crate) struct Trie {
-    nodes: Vec<Node>,
+    pub(crate) nodes: Vec<Node>,
     /// The undeclared paths, by number.
     paths: Vec<String>,
     numbers: HashMap<String, usize>,
@@ -150,99 +135,8 @@ impl Trie {
         }
     }
 
-    /// Walks one record, which is a JSON object.
-    ///
-    /// # Errors
-    /// Where the text is not JSON.
-    pub(crate) fn walk<'a>(
-        &mut self,
-        text: &'a str,
-        walk: &mut Walk<'a>,
-    ) -> Result<(), serde_json::Error> {
-        walk.slots.clear();
-        walk.slots.resize(self.nodes.len(), None);
-        walk.strays.clear();
-        walk.duplicates = 0;
-        walk.surrogates = 0;
-        if let Some(root) = walk.slots.first_mut() {
-            *root = Some(text);
-        }
-        self.object(0, text, walk)
-    }
-
-    fn object<'a>(
-        &mut self,
-        at: usize,
-        text: &'a str,
-        walk: &mut Walk<'a>,
-    ) -> Result<(), serde_json::Error> {
-        let mut json = serde_json::Deserializer::from_str(text);
-        Members { trie: self, at, walk }.deserialize(&mut json)?;
-        json.end()?;
-        self.descend(at, walk)
-    }
-
-    /// Walks into the children of a walked value that have children themselves.
-    fn descend<'a>(&mut self, at: usize, walk: &mut Walk<'a>) -> Result<(), serde_json::Error> {
-        let count = self.nodes.get(at).map_or(0, |node| node.inner.len());
-        for n in 0..count {
-            let Some(child) = self.nodes.get(at).and_then(|node| node.inner.get(n)).copied() else {
-                break;
-            };
-            if let Some(text) = walk.slots.get(child).copied().flatten() {
-                self.value(child, text, walk)?;
-            }
-        }
-        Ok(())
-    }
-
-    fn value<'a>(
-        &mut self,
-        at: usize,
-        text: &'a str,
-        walk: &mut Walk<'a>,
-    ) -> Result<(), serde_json::Error> {
-        let Some(node) = self.nodes.get(at) else { return Ok(()) };
-        match text.as_bytes().first() {
-            Some(b'{') => return self.object(at, text, walk),
-            Some(b'n') => {
-                for leaf in &node.below {
-                    if let Some(slot) = walk.slots.get_mut(*leaf) {
-                        *slot = Some("null");
-                    }
-                }
-                return Ok(());
-            }
-            Some(b'[') => {
-                let items: Vec<&RawValue> = serde_json::from_str(text)?;
-                let by_index = node.index.keys().any(|key| is_index(key));
-                for (token, child) in
-                    node.index.iter().filter_map(|(token, n)| Some((token, node.children.get(*n)?)))
-                {
-                    if let (Role::Declared(at), true) = (child.role, is_index(token))
-                        && let Some(item) = token.parse().ok().and_then(|n: usize| items.get(n))
-                        && let Some(slot) = walk.slots.get_mut(at)
-                    {
-                        *slot = Some(item.get());
-                    }
-                }
-                if by_index || items.is_empty() {
-                    return self.descend(at, walk);
-                }
-            }
-            _ => {}
-        }
-        // A value of another kind where pointers lead through: an undeclared value at this very path.
-        if !node.leaf && !node.quiet {
-            let path = node.path.clone();
-            let number = self.number(path);
-            walk.strays.push((number, text));
-        }
-        Ok(())
-    }
-
     /// The number of an undeclared path; `None` beyond the cap.
-    fn number(&mut self, path: String) -> Option<usize> {
+    pub(crate) fn number(&mut self, path: String) -> Option<usize> {
         if let Some(number) = self.numbers.get(&path) {
             return Some(*number);
         }
@@ -255,12 +149,15 @@ impl Trie {
         Some(number)
     }
 
-    /// The child of `at` for a key that the prediction missed.
-    fn find(&mut self, at: usize, quoted: &str, walk: &mut Walk<'_>) -> Found {
+    /// The child of `at` for a key that the prediction missed, and lone surrogates in the key.
+    pub(crate) fn find(&mut self, at: usize, quoted: &str) -> (Found, u64) {
         let (key, surrogates) = unescape(quoted);
-        walk.surrogates += surrogates;
+        (self.find_key(at, &key), surrogates)
+    }
+
+    fn find_key(&mut self, at: usize, key: &str) -> Found {
         let Some(node) = self.nodes.get(at) else { return Found::Ignored };
-        if let Some(child) = node.index.get(&*key) {
+        if let Some(child) = node.index.get(key) {
             return Found::Child(*child);
         }
         if node.quiet {
@@ -269,15 +166,16 @@ impl Trie {
         if key.len() > MAX_KEY {
             return Found::Beyond;
         }
-        let path = format!("{}{}", node.path, Pointer::key(&key));
+        let path = format!("{}{}", node.path, Pointer::key(key));
         let Some(number) = self.number(path) else { return Found::Beyond };
         let Some(node) = self.nodes.get_mut(at) else { return Found::Ignored };
-        Found::Child(node.add(&key, Role::Undeclared(number)))
+        Found::Child(node.add(key, Role::Undeclared(number)))
     }
 }
 
 /// What a key leads to.
-enum Found {
+pub(crate) enum Found {
+    /// A child's number.
     Child(usize),
     /// Undeclared, beyond the cap.
     Beyond,
@@ -311,92 +209,16 @@ impl Node {
         self.first = 0;
     }
 
-    fn guess(&self, last: Option<usize>) -> usize {
+    /// The child that is expected after `last`, or first.
+    pub(crate) fn guess(&self, last: Option<usize>) -> usize {
         last.map_or(Some(self.first), |last| self.children.get(last).map(|c| c.next)).unwrap_or(0)
     }
 }
 
-fn is_index(token: &str) -> bool {
+/// Whether a reference token is an array index (RFC 6901 section 4).
+pub(crate) fn is_index(token: &str) -> bool {
     token == "0"
         || (!token.starts_with('0')
             && !token.is_empty()
             && token.bytes().all(|b| b.is_ascii_digit()))
-}
-
-/// Reads the members of one object into the slots.
-struct Members<'t, 'w, 'a> {
-    trie: &'t mut Trie,
-    at: usize,
-    walk: &'w mut Walk<'a>,
-}
-
-impl<'a> DeserializeSeed<'a> for Members<'_, '_, 'a> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'a>>(self, json: D) -> Result<(), D::Error> {
-        json.deserialize_map(self)
-    }
-}
-
-impl<'a> Visitor<'a> for Members<'_, '_, 'a> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("an object")
-    }
-
-    fn visit_map<A: MapAccess<'a>>(mut self, mut members: A) -> Result<(), A::Error> {
-        let serial = self.trie.nodes.get_mut(self.at).map_or(0, |node| {
-            node.serial += 1;
-            node.serial
-        });
-        let mut last = None;
-        while let Some(key) = members.next_key::<&RawValue>()? {
-            let found = self.lookup(last, key.get());
-            let value: &RawValue = members.next_value()?;
-            match found {
-                Found::Child(child) => {
-                    self.take(last, child, serial, value.get());
-                    last = Some(child);
-                }
-                Found::Beyond => self.walk.strays.push((None, value.get())),
-                Found::Ignored => {}
-            }
-        }
-        Ok(())
-    }
-}
-
-impl<'a> Members<'_, '_, 'a> {
-    fn lookup(&mut self, last: Option<usize>, quoted: &str) -> Found {
-        if let Some(node) = self.trie.nodes.get(self.at) {
-            let guess = node.guess(last);
-            if node.children.get(guess).is_some_and(|child| &*child.quoted == quoted) {
-                return Found::Child(guess);
-            }
-        }
-        self.trie.find(self.at, quoted, self.walk)
-    }
-
-    /// Takes the value of `child`, which followed `last`.
-    fn take(&mut self, last: Option<usize>, child: usize, serial: u64, text: &'a str) {
-        let Some(node) = self.trie.nodes.get_mut(self.at) else { return };
-        match last.and_then(|last| node.children.get_mut(last)) {
-            Some(last) => last.next = child,
-            None => node.first = child,
-        }
-        let Some(child) = node.children.get_mut(child) else { return };
-        let again = child.serial == serial;
-        child.serial = serial;
-        self.walk.duplicates += u64::from(again);
-        match child.role {
-            Role::Declared(slot) => {
-                if let Some(slot) = self.walk.slots.get_mut(slot) {
-                    *slot = Some(text);
-                }
-            }
-            Role::Undeclared(number) if !again => self.walk.strays.push((Some(number), text)),
-            Role::Undeclared(_) => {}
-        }
-    }
 }

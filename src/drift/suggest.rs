@@ -35,6 +35,7 @@ pub(crate) fn ignored(kind: FindingKind) -> String {
 /// Declares the path, with a type guessed from kinds and samples.
 pub(crate) fn new_field(path: &PathShape) -> String {
     let name = column_name(&path.path);
+    let name = yaml(&name);
     format!("- {{ name: {name}, type: {}, from: {} }}", guess(path), yaml(&path.path))
 }
 
@@ -125,7 +126,7 @@ fn yaml(text: &str) -> String {
     let starts = text.starts_with(|c: char| c.is_ascii_alphabetic() || matches!(c, '/' | '_'));
     let word = matches!(
         text.to_ascii_lowercase().as_str(),
-        "true" | "false" | "null" | "yes" | "no" | "on" | "off" | "y" | "n"
+        "true" | "false" | "null" | "yes" | "no" | "on" | "off"
     );
     if starts && !word && text.chars().all(plain) { text.to_owned() } else { quoted(text) }
 }

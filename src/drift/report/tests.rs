@@ -1,1 +1,255 @@
+//! Findings from decoded records: one test a kind, with and without earlier windows.
 
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use chrono::DateTime;
+use serde_json::value::RawValue;
+
+use super::*;
+use crate::decode::{DecodeOptions, Decoder};
+use crate::page::{Page, Position};
+use crate::spec::pointer::Pointer;
+use crate::spec::table::{
+    Compression, DecimalRules, DriftPolicy, OnInvalid, ParquetOptions, Scalar, TimeRules,
+};
+
+const STRING: FieldType = FieldType::Scalar(Scalar::String);
+const INT: FieldType = FieldType::Scalar(Scalar::Int64);
+
+fn field(name: &str, kind: FieldType, from: &[&str]) -> Field {
+    Field {
+        name: name.to_owned(),
+        kind,
+        from: from.iter().map(|text| Pointer::parse(text).expect("pointer")).collect(),
+        required: false,
+        on_invalid: OnInvalid::Null,
+        default: None,
+        known: Vec::new(),
+        case: None,
+        min: None,
+        max: None,
+        decimal: DecimalRules::default(),
+        time: TimeRules::default(),
+    }
+}
+
+fn table(fields: Vec<Field>) -> Table {
+    let warn = DriftAction::Warn;
+    Table {
+        file: PathBuf::from("t.yaml"),
+        name: "t".to_owned(),
+        primary_key: vec![0],
+        version_by: None,
+        partition_by: None,
+        partition_column: "date".to_owned(),
+        raw_column: None,
+        reject_limit: 0.05,
+        drift: DriftPolicy {
+            new_field: warn,
+            missing_field: warn,
+            type_changed: warn,
+            new_value: warn,
+            renamed: warn,
+            invalid_value: warn,
+            mixed_units: warn,
+        },
+        fields,
+        parquet: ParquetOptions {
+            compression: Compression::Uncompressed,
+            row_group_bytes: 1 << 27,
+            target_file_bytes: 1 << 29,
+        },
+    }
+}
+
+fn shape(table: &Table, body: &str) -> Shape {
+    let items: Vec<&RawValue> = serde_json::from_str(body).expect("body");
+    let start = |item: &RawValue| item.get().as_ptr() as usize - body.as_ptr() as usize;
+    let records = items.iter().map(|item| start(item)..start(item) + item.get().len()).collect();
+    let page = Page {
+        number: 1,
+        request_id: String::new(),
+        body: Bytes::copy_from_slice(body.as_bytes()),
+        records,
+        seen: Vec::new(),
+        after: Position::start(),
+        round_trip: Duration::ZERO,
+    };
+    let options = DecodeOptions { extracted_at: DateTime::UNIX_EPOCH, clip: None };
+    let mut decoder = Decoder::new(Arc::new(table.clone()), options).expect("decoder");
+    decoder.decode(&page).expect("decoded");
+    decoder.shape().clone()
+}
+
+fn window() -> Window {
+    "20260317T000000Z_20260318T000000Z".parse().expect("window")
+}
+
+fn compare(table: &Table, body: &str, earlier: Option<&str>) -> DriftReport {
+    let earlier = earlier.map(|body| shape(table, body));
+    report(table, &shape(table, body), window(), "f00d", earlier.as_ref())
+}
+
+/// `kind path count` of every finding.
+fn brief(report: &DriftReport) -> Vec<String> {
+    let line = |f: &Finding| format!("{} {} {}", f.kind.name(), f.path, f.count);
+    report.findings.iter().map(line).collect()
+}
+
+fn id() -> Field {
+    field("id", STRING, &["/id"])
+}
+
+#[test]
+fn clean_records_have_no_findings() {
+    let table = table(vec![id(), field("n", INT, &["/n"])]);
+    let report = compare(&table, r#"[{"id":"a","n":1},{"id":"b","n":null},{"id":"c"}]"#, None);
+    assert_eq!((report.findings.len(), report.worst(), report.records), (0, None, 3));
+    assert_eq!(compare(&table, "[]", None).findings, []);
+}
+
+#[test]
+fn new_field() {
+    let table = table(vec![id()]);
+    let body =
+        r#"[{"id":"a"},{"id":"b","UPI-ref":{"x":1}},{"id":"c","UPI-ref":"s","fee":1.25,"n":3}]"#;
+    let report = compare(&table, body, None);
+    assert_eq!(brief(&report), ["new_field /UPI-ref 2", "new_field /fee 1", "new_field /n 1"]);
+    let finding = &report.findings[0];
+    assert_eq!(
+        serde_json::to_value(&finding.observed).expect("json").to_string(),
+        r#"{"object":1,"string":1}"#
+    );
+    let first = finding.first_seen.as_ref().expect("place");
+    assert_eq!((first.page, first.index, first.key.as_deref()), (1, 1, Some("b")));
+    assert_eq!(finding.suggestion, "- { name: upi_ref, type: json, from: /UPI-ref }");
+    assert_eq!(
+        report.findings[1].suggestion,
+        r#"- { name: fee, type: "decimal(38, 9)", from: /fee }"#
+    );
+    assert_eq!(report.findings[2].suggestion, "- { name: n, type: int64, from: /n }");
+    assert_eq!(
+        report.lines()[0],
+        "warn new_field /UPI-ref in 2 records (66.7 %): expected nothing declared, saw object 1, string 1"
+    );
+}
+
+#[test]
+fn missing_field() {
+    let required =
+        Field { required: true, on_invalid: OnInvalid::Reject, ..field("r", INT, &["/r"]) };
+    let fields = vec![id(), required, field("o", INT, &["/o"]), field("f", INT, &["/f", "/g"])];
+    let table = table(fields);
+    let body = r#"[{"id":"a","r":1,"g":1},{"id":"b","g":2}]"#;
+    let report = compare(&table, body, None);
+    assert_eq!(brief(&report), ["missing_field /o 2", "missing_field /r 1"]);
+    assert_eq!(
+        report.findings[1].suggestion,
+        "- { name: r, type: int64, from: /r, required: false }"
+    );
+    // Never there: not missing now.
+    assert_eq!(brief(&compare(&table, body, Some(body))), ["missing_field /r 1"]);
+    let full = r#"[{"id":"a","r":1,"g":1,"o":1}]"#;
+    assert_eq!(
+        brief(&compare(&table, body, Some(full))),
+        ["missing_field /o 2", "missing_field /r 1"]
+    );
+}
+
+#[test]
+fn type_changed() {
+    let json = field("j", FieldType::Json, &["/j"]);
+    let table = table(vec![
+        id(),
+        field("n", INT, &["/n"]),
+        json,
+        field("t", FieldType::Scalar(Scalar::Timestamp), &["/t"]),
+    ]);
+    let body = r#"[{"id":"a","n":"5","j":1,"t":1},{"id":7,"n":5,"j":{},"t":"2026-03-17"}]"#;
+    let report = compare(&table, body, None);
+    assert_eq!(brief(&report), ["type_changed /id 1", "type_changed /n 1"]);
+    assert_eq!(report.findings[1].samples, ["\"5\""]);
+    assert_eq!(report.findings[1].expected, "number for int64");
+    assert_eq!(report.findings[1].suggestion, "- { name: n, type: string, from: /n }");
+    let numbers = r#"[{"id":"a","n":5,"j":1,"t":1}]"#;
+    let report = compare(&table, body, Some(numbers));
+    assert_eq!(brief(&report), ["type_changed /id 1", "type_changed /n 1", "type_changed /t 1"]);
+}
+
+#[test]
+fn new_and_invalid_values_and_mixed_units() {
+    let status = Field { known: vec!["paid".into()], ..field("s", STRING, &["/s"]) };
+    let time = field("t", FieldType::Scalar(Scalar::Timestamp), &["/t"]);
+    let table = table(vec![id(), status, time, field("n", INT, &["/n"])]);
+    let body = r#"[{"id":"a","s":"paid","t":1,"n":1},{"id":"b","s":"on hold","t":1773705600000,"n":1.5},{"id":"c","s":"on hold","t":5}]"#;
+    let report = compare(&table, body, None);
+    assert_eq!(brief(&report), ["invalid_value /n 1", "new_value /s 2", "mixed_units /t 1"]);
+    assert_eq!(
+        report.findings[1].suggestion,
+        r#"- { name: s, type: string, from: /s, known: [paid, "on hold"] }"#
+    );
+    assert_eq!(report.findings[1].expected, "one of paid");
+    assert_eq!(report.findings[2].samples, ["1773705600000"]);
+}
+
+#[test]
+fn renamed_without_and_with_earlier_windows() {
+    let fields = vec![
+        id(),
+        field("created_at", INT, &["/created_at"]),
+        field("m", STRING, &["/m", "/way/m"]),
+    ];
+    let table = table(fields);
+    let old = r#"[{"id":"a","created_at":1,"m":"x"},{"id":"b","created_at":2,"m":"y"}]"#;
+    let new = r#"[{"id":"a","createdAt":1,"extra":5,"m":"x"},{"id":"b","createdAt":2,"m":"y"}]"#;
+    for earlier in [None, Some(old)] {
+        let report = compare(&table, new, earlier);
+        assert_eq!(brief(&report), ["renamed /created_at 2", "new_field /extra 1"]);
+        assert_eq!(
+            report.findings[0].suggestion,
+            "- { name: created_at, type: int64, from: [/createdAt, /created_at] }"
+        );
+    }
+    // Of another kind, or already there before: no renaming.
+    let text = r#"[{"id":"a","createdAt":"x","m":"x"}]"#;
+    assert_eq!(
+        brief(&compare(&table, text, Some(old))),
+        ["new_field /createdAt 1", "missing_field /created_at 1"]
+    );
+    // A fallback that takes over is drift only against earlier windows.
+    let fallback =
+        r#"[{"id":"a","created_at":1,"way":{"m":"x"}},{"id":"b","created_at":2,"way":{"m":"y"}}]"#;
+    assert_eq!(brief(&compare(&table, fallback, None)), [""; 0]);
+    let report = compare(&table, fallback, Some(old));
+    assert_eq!(brief(&report), ["renamed /m 2"]);
+    assert_eq!(report.findings[0].observed.get("/way/m"), Some(&2));
+}
+
+#[test]
+fn severities_follow_the_policy() {
+    let mut table = table(vec![id(), field("created_at", INT, &["/created_at"])]);
+    let body = r#"[{"id":"a","createdAt":1}]"#;
+    table.drift.missing_field = DriftAction::Fail;
+    let report = compare(&table, body, None);
+    // A weaker finding of a renaming hides no stronger one.
+    assert_eq!(brief(&report), ["missing_field /created_at 1", "renamed /created_at 1"]);
+    assert_eq!(report.worst(), Some(DriftAction::Fail));
+    table.drift.renamed = DriftAction::Ignore;
+    table.drift.missing_field = DriftAction::Ignore;
+    assert_eq!(brief(&compare(&table, body, None)), ["new_field /createdAt 1"]);
+    table.drift.new_field = DriftAction::Ignore;
+    assert_eq!(compare(&table, body, None).worst(), None);
+}
+
+#[test]
+fn reports_round_trip() {
+    let table = table(vec![id(), field("n", INT, &["/n"])]);
+    let report = compare(&table, r#"[{"id":"a","n":"x","u":[1]},{"id":null,"n":true}]"#, None);
+    assert!(report.findings.len() >= 3);
+    let text = serde_json::to_string_pretty(&report).expect("text");
+    assert!(text.contains(r#""severity": "warn""#) && text.contains(r#""kind": "new_field""#));
+    assert_eq!(serde_json::from_str::<DriftReport>(&text).expect("report"), report);
+}
