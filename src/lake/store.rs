@@ -19,7 +19,6 @@ use object_store::{PutMode, PutOptions, PutPayload};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::lake::store::disk::{blocking, sweep_dir};
-use crate::lake::upload::Upload;
 
 mod disk;
 mod open;
@@ -136,13 +135,9 @@ impl Lake {
         put.map(drop).map_err(|e| self.failed("could not write", path, e))
     }
 
-    /// Begins an object that is written piece by piece and is there once it is finished.
-    ///
-    /// # Errors
-    /// `Store` for a path that is none.
-    pub fn upload(&self, path: &str) -> Result<Upload> {
-        let location = location(path)?;
-        Ok(Upload::new(self.clone(), Arc::clone(&self.store), location))
+    /// The store itself, for objects that are written piece by piece.
+    pub(super) fn object_store(&self) -> Arc<dyn ObjectStore> {
+        Arc::clone(&self.store)
     }
 
     /// The whole object, or `None` where there is none.
@@ -364,7 +359,7 @@ fn folder(prefix: &str) -> Result<Option<Path>> {
 }
 
 /// A path of the lake, refused unless every component is harmless on every store.
-fn location(path: &str) -> Result<Path> {
+pub(super) fn location(path: &str) -> Result<Path> {
     let harmless = |part: &str| {
         !part.is_empty()
             && !part.starts_with('.')

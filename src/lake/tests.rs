@@ -1,3 +1,5 @@
+//! Tables and batches that the tests of this folder share.
+
 use std::path::PathBuf;
 use std::sync::Arc;
 

@@ -7,7 +7,7 @@ use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt, PutPayloadMut, WriteMultipart};
 
 use crate::error::Result;
-use crate::lake::store::Lake;
+use crate::lake::store::{Lake, location};
 
 /// Bytes of one part. S3 takes 10,000 parts of 5 MiB and more: objects up to 80 GB.
 const PART_BYTES: usize = 8 << 20;
@@ -32,8 +32,19 @@ impl std::fmt::Debug for Upload {
     }
 }
 
+impl Lake {
+    /// Begins an object that is written piece by piece and is there once it is finished.
+    ///
+    /// # Errors
+    /// `Store` for a path that is none.
+    pub fn upload(&self, path: &str) -> Result<Upload> {
+        let location = location(path)?;
+        Ok(Upload::new(self.clone(), self.object_store(), location))
+    }
+}
+
 impl Upload {
-    pub(super) fn new(lake: Lake, store: Arc<dyn ObjectStore>, location: Path) -> Self {
+    fn new(lake: Lake, store: Arc<dyn ObjectStore>, location: Path) -> Self {
         let pending = PutPayloadMut::new();
         Self { lake, store, location, pending, parts: None, bytes: 0 }
     }

@@ -23,9 +23,10 @@ use crate::clock::Clock;
 use crate::error::{Error, ErrorKind, Result};
 use crate::manifest::chain::{Chain, Head, describe};
 use crate::manifest::checkpoint::Checkpoint;
-use crate::manifest::hold::{Held, Resumed, WindowRun};
+use crate::manifest::hold::{Resumed, WindowRun};
 use crate::manifest::overlap;
 use crate::manifest::owner::Owner;
+use crate::manifest::place::Held;
 use crate::manifest::publish;
 use crate::manifest::version::{Counts, DataFile, FORMAT, Failure, Manifest, State, new_commit_id};
 

@@ -38,6 +38,7 @@
 //! - [`owner`]: who works on a window, and whether that process lives.
 //! - [`lease`]: taking a window, to resume, to complete or to start anew.
 //! - [`hold`]: a window that is held: heartbeat, checkpoint, release, fail, publish.
+//! - `place`: the one writer of a held window's versions.
 //! - `overlap`: windows with other bounds.
 //! - `publish`: the steps from `publishing` to the last version.
 //! - [`snapshot`]: what readers see.
@@ -48,6 +49,7 @@ pub mod hold;
 pub mod lease;
 mod overlap;
 pub mod owner;
+mod place;
 mod publish;
 pub mod snapshot;
 pub mod version;

@@ -11,9 +11,9 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::lake::layout::{TableDir, WindowName};
 use crate::manifest::chain::{Chain, Head};
 use crate::manifest::checkpoint::Parts;
-use crate::manifest::hold::Held;
 use crate::manifest::overlap::Covered;
 use crate::manifest::owner::Owner;
+use crate::manifest::place::Held;
 use crate::manifest::version::{DataFile, Manifest, State};
 
 /// Objects that are moved or deleted at once: enough to hide a bucket's latency.

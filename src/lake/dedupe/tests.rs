@@ -1,3 +1,5 @@
+//! One row of a key survives, against a map as the model.
+
 use std::collections::HashMap;
 use std::sync::Arc;
 

@@ -1,3 +1,5 @@
+//! What data files hold, read back by the Parquet reader.
+
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Date32Array, Decimal128Array, RecordBatch, StringArray};

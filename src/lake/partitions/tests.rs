@@ -1,3 +1,5 @@
+//! Rows in their partitions, and settled, against a model.
+
 use std::collections::HashMap;
 
 use proptest::prelude::*;

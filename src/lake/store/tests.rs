@@ -1,3 +1,5 @@
+//! The lake on disk and in memory: creates, moves, leftovers.
+
 use super::*;
 
 fn local() -> (tempfile::TempDir, Lake) {

@@ -1,3 +1,5 @@
+//! Damaged files, each told by its own word.
+
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;

@@ -7,8 +7,8 @@ use super::world::*;
 use crate::clock::FixedClock;
 use crate::error::{Error, ErrorKind};
 use crate::manifest::chain::Head;
-use crate::manifest::hold::Held;
 use crate::manifest::lease::{Take, Taken};
+use crate::manifest::place::Held;
 use crate::manifest::snapshot::snapshot;
 use crate::manifest::version::{Failure, State};
 
