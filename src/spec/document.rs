@@ -3,6 +3,7 @@
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
+use crate::redact::REDACTED;
 use crate::spec::diagnostic::Diagnostic;
 use crate::spec::masking;
 use crate::spec::yaml::{self, Kind, Node};
@@ -116,6 +117,10 @@ impl Document {
             None => masking::secrets_of_lines(&text),
         };
         masked.extend(problems.iter().filter_map(|problem| problem.hidden.clone()));
+        if !problems.is_empty() {
+            // The tree may lack what was not understood.
+            masked.extend(masking::secrets_of_lines(&text));
+        }
         let mut document = Self { file: file.to_owned(), text, root, findings: Vec::new(), masked };
         let silent = problems.is_empty();
         for problem in problems {
@@ -228,16 +233,29 @@ impl Document {
 
     /// Everything that is wrong, in file order.
     pub(crate) fn diagnostics(mut self) -> Vec<Diagnostic> {
-        self.findings.sort_by_key(|finding| finding.span.start);
+        let mut findings = std::mem::take(&mut self.findings);
+        findings.sort_by_key(|finding| finding.span.start);
+        // A message that quotes what is masked in its line would undo the masking.
+        let secrets: Vec<String> =
+            self.masked.iter().flat_map(|span| secret_texts(self.written(span))).collect();
         let show = |finding: Finding| {
-            let Finding { span, message, nearest, hint } = finding;
+            let Finding { span, mut message, nearest, hint } = finding;
+            for secret in secrets.iter().filter(|secret| secret.len() > 3) {
+                message = message.replace(secret, REDACTED);
+            }
             let mut shown = Diagnostic::at(&self.file, &self.text, &span, &self.masked, message);
             shown.nearest = nearest;
             shown.hint = hint;
             shown
         };
-        self.findings.into_iter().map(show).collect()
+        findings.into_iter().map(show).collect()
     }
+}
+
+/// What may be quoted of a value, told from how it is written: as it stands, and with its lines folded.
+fn secret_texts(written: &str) -> [String; 2] {
+    let bare = written.trim().trim_matches(['"', '\'']);
+    [bare.to_owned(), bare.split_whitespace().collect::<Vec<_>>().join(" ")]
 }
 
 fn read_bytes(file: &Path) -> std::io::Result<Vec<u8>> {

@@ -7,35 +7,52 @@ use std::ops::Range;
 use crate::spec::yaml::{Kind, Node};
 
 /// Keys whose values are taken for secrets wherever they stand.
-const SECRET_KEYS: [&str; 20] = [
+const SECRET_KEYS: [&str; 6] = ["value", "username", "passwd", "client_id", "key", "signature"];
+
+/// Parts of keys whose values are taken for secrets.
+const SECRET_PARTS: [&str; 10] = [
     "token",
-    "value",
-    "password",
-    "passwd",
-    "username",
     "secret",
-    "client_secret",
-    "client_id",
-    "refresh_token",
-    "access_token",
+    "password",
     "private_key",
-    "key",
     "api_key",
+    "api-key",
     "apikey",
-    "x-api-key",
-    "authorization",
-    "proxy-authorization",
+    "authoriz",
+    "x-auth",
     "cookie",
-    "x-auth-token",
-    "signature",
 ];
+
+/// Words before a credential in a header.
+const SCHEMES: [&str; 4] = ["bearer ", "basic ", "token ", "apikey "];
 
 /// Keys of `auth` whose values are no secrets.
 const PLAIN_KEYS: [&str; 5] = ["type", "header", "query", "env", "file"];
 
 /// Whether a value of this key is taken for a secret.
 pub(crate) fn is_secret_key(key: &str) -> bool {
-    SECRET_KEYS.contains(&key.to_ascii_lowercase().as_str())
+    let key = key.to_ascii_lowercase();
+    SECRET_KEYS.contains(&key.as_str())
+        || SECRET_PARTS.iter().any(|part| key.contains(part))
+        || key.len() < 40 && strsim::damerau_levenshtein(&key, "authorization") <= 3
+}
+
+/// Whether `text` starts like the value of an `Authorization` header.
+fn has_scheme(text: &str) -> bool {
+    let text = text.trim_start().to_ascii_lowercase();
+    SCHEMES.iter().any(|scheme| text.starts_with(scheme))
+}
+
+/// Whether one of the words before a credential stands in `line`.
+fn mentions_scheme(line: &str) -> bool {
+    let line = line.to_ascii_lowercase();
+    SCHEMES.iter().any(|scheme| line.contains(scheme))
+}
+
+/// Whether a key is a key and a secret value that lost what parts them.
+fn is_run_together(key: &str) -> bool {
+    let has_more = key.contains(|c: char| !c.is_ascii_alphanumeric() && c != '_' && c != '-');
+    has_more && is_secret_key(key)
 }
 
 /// Whether `name` can name an environment variable (POSIX.1-2017, section 8.1), lower case too.
@@ -62,6 +79,12 @@ fn walk(node: &Node, key: &str, in_auth: bool, masked: &mut Vec<Range<usize>>) {
         Kind::Map(entries) => {
             for entry in entries {
                 let reference = entry.key == "env" || entry.key == "file";
+                // A key without a value, in a flow mapping, may be a value that lost its key.
+                let lone = in_auth && matches!(entry.value.kind, Kind::Null);
+                if lone && !PLAIN_KEYS.contains(&entry.key.as_str()) || is_run_together(&entry.key)
+                {
+                    masked.push(entry.span.clone());
+                }
                 if secret && !reference {
                     masked.push(entry.span.clone());
                     masked.push(entry.value.span.clone());
@@ -75,7 +98,7 @@ fn walk(node: &Node, key: &str, in_auth: bool, masked: &mut Vec<Range<usize>>) {
             let bad_name = key == "env" && !is_env_name(text);
             let expression = text.contains("{{") || text.starts_with('/');
             let hidden = secret && (in_auth || !expression) || in_auth && key == "auth" || bad_name;
-            if hidden || has_userinfo(text) {
+            if hidden || has_userinfo(text) || has_scheme(text) {
                 masked.push(node.span.clone());
             }
         }
@@ -103,10 +126,12 @@ pub(crate) fn secrets_of_lines(text: &str) -> Vec<Range<usize>> {
     for line in text.split_inclusive('\n') {
         let content = line.trim_end();
         let indented = content.starts_with([' ', '\t']);
-        if !indented && !content.is_empty() && !content.starts_with('#') {
+        // Whatever is no key may be the rest of a value that lost its place.
+        let continues = !content.contains(':') || content.starts_with(['#', ':', '}', ',']);
+        if !indented && !continues {
             in_auth = content.trim_start_matches(['"', '\'']).starts_with("auth");
         }
-        if in_auth || open_key || has_userinfo(content) {
+        if in_auth || open_key || has_userinfo(content) || mentions_scheme(content) {
             let value = content.find(':').filter(|_| !open_key).map_or(0, |at| at + 1);
             masked.push(start + value..start + content.len());
         } else if let Some(at) = secret_value(content) {

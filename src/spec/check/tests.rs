@@ -205,6 +205,26 @@ fn files_that_cannot_be_read() {
     ");
 }
 
+#[test]
+fn a_slip_of_the_finger_shows_no_secret() {
+    let bases = [
+        source("auth: { type: bearer, token: hunter2secret }"),
+        source("auth:\n  type: api_key\n  header: X-Key\n  value:\n    hunter2secret\n"),
+    ];
+    for base in bases {
+        for at in base.find("auth:").expect("auth")..base.len() {
+            for slip in ["", ",", "\"", "\n"] {
+                let text = format!("{}{slip}{}", &base[..at], &base[at + 1..]);
+                let (_folder, file) = write(&text);
+                for found in check(&file) {
+                    let shown = found.to_string();
+                    assert!(!shown.contains("hunter2secret"), "{text}\n{shown}");
+                }
+            }
+        }
+    }
+}
+
 /// A good file with one of its parts taken out, doubled, or put in the place of another.
 fn mutated() -> impl Strategy<Value = String> {
     let texts: Vec<String> =
@@ -477,7 +497,7 @@ fn literal_secrets_are_never_repeated() {
     "#);
     assert_snapshot!(said(&source("auth: { type: bearer, token: {env: A} }\nauth: { type: bearer, token: hunter2secret }")), @r#"
     f.yaml:7:1: the key `auth` stands here twice
-      7 | auth: [redacted]
+      7 | auth:[redacted]
         | ^^^^
     "#);
 }
