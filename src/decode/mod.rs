@@ -1,6 +1,6 @@
 //! JSON bytes to columns: rows, dead letters and the shape of what was seen. No HTTP, no files.
 //!
-//! A page's records are walked once each over a trie of the declared pointers ([`trie`]); every field's text goes
+//! A page's records are walked once each over a trie of the declared pointers (`trie`, `walk`); every field's text goes
 //! to the decoder of its type, which reads it straight into an Arrow builder (`decimal`, `timestamp`, `date`, `text`,
 //! `number`, `boolean`, `list`, `json`). This decoder is portable and plain: the reference for any faster one.
 //!
