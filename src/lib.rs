@@ -37,3 +37,8 @@ pub mod redact;
 pub mod run;
 pub mod spec;
 pub mod window;
+
+pub use error::{Error, ErrorKind, Result};
+pub use lake::store::Lake;
+pub use spec::source::Source;
+pub use window::Window;

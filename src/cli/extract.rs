@@ -63,7 +63,7 @@ pub(crate) fn table(report: &RunReport) -> String {
         ("exit", Align::Right),
     ]);
     for window in &report.windows {
-        let counts = window.counts.clone().unwrap_or_default();
+        let counts = window.counts.unwrap_or_default();
         table.row(vec![
             window.stream.clone(),
             window.window.to_string(),

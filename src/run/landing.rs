@@ -21,7 +21,7 @@ use crate::run::shared::Run;
 use crate::run::stages::Landed;
 
 /// Partition files that may be open at once: a day's window touches one or two, a backfill's few.
-const MAX_OPEN: usize = 8;
+const MAX_OPEN: usize = 16;
 
 /// A window's rows on their way into the lake, as far as they have come.
 #[derive(Debug)]
@@ -75,7 +75,7 @@ impl Landing {
             window_name: name.clone(),
             attempt: held.attempt(),
             footer: Footer::entries(table, &name.to_string(), &run.run_id),
-            first_file: 0,
+            first_file: 1,
             keys: KeyIndex::load(&lake, table, &parts.keys).await?,
             max_open: MAX_OPEN,
         };
