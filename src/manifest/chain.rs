@@ -5,7 +5,7 @@
 //! | ok | not needed | ours |
 //! | any error | our commit id | ours: it was applied and the answer was lost |
 //! | any error | another commit id | lost |
-//! | any error | nothing there | tried again, [`TRIES`] times, then `Store` |
+//! | any error | nothing there | tried again, a few times, then `Store` |
 //! | any error | unreadable | `Store`; nothing is deleted |
 //!
 //! After a create the chain is listed once more. A higher number means that a paused owner wrote below
