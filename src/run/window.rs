@@ -65,8 +65,9 @@ async fn extract(run: &Run, unit: &Unit) -> Result<(Outcome, Manifest)> {
         stop.clone(),
     );
     let mut decoding = Decoding::start(decoder, fetch(pages));
-    let _stopped = stop.drop_guard();
     let ended = land(run, &mut landing, &mut decoding, &held).await;
+    // Whoever still waits for the API, or for the loss of the window, waits for nothing now.
+    stop.cancel();
     let shape = decoding.shape().await?;
     match ended {
         // A kill while settling then costs no request.
