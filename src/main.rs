@@ -6,10 +6,6 @@ use std::process::ExitCode;
 use clap::Parser as _;
 use lakeward::cli;
 
-// Row groups are built of many buffers that grow: glibc keeps what they leave, this gives it back.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() -> ExitCode {
     let arguments = match cli::args::Cli::try_parse() {
         Ok(arguments) => arguments,
