@@ -91,7 +91,7 @@ impl ErrorKind {
             ),
             Self::Transient | Self::Budget => Some("run the same command again later"),
             Self::Store => Some(
-                "check that this user may read and write the lake and that there is space, then run again",
+                "check that this user may read and write the lake and that there is space (on S3: the AWS_* variables), then run again",
             ),
             Self::Config
             | Self::Contract

@@ -53,18 +53,19 @@ pub async fn run(args: DemoArgs, log: LogFormat) -> Result<u8> {
     let report = extract_command::watched(extraction).await?;
     out(&extract_command::table(&report))?;
     if report.exit == 0 {
-        out(&story(&report, &args.lake))?;
+        out(&story(&report, args.lake.trim_end_matches('/')))?;
     }
     failures::print_failures(log, &report);
     Ok(report.exit)
 }
 
-/// Where the demo's source file goes: beside the tables of a local lake, under a name that readers skip.
+/// Where the demo's source file goes: beside the tables of a local lake, under a name that readers skip;
+/// for a bucket, into a folder here.
 fn declared_in(argument: &str, lake: &Lake) -> PathBuf {
     if lake.is_local() {
         Path::new(argument.strip_prefix("file://").unwrap_or(argument)).join("_demo")
     } else {
-        std::env::temp_dir().join(format!("lakeward-demo-{}", std::process::id()))
+        PathBuf::from("lakeward-demo")
     }
 }
 
