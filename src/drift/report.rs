@@ -1,6 +1,6 @@
 //! The drift report of a window: findings from its shape, the schema, and what earlier windows looked like.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -57,11 +57,20 @@ pub fn report(
     schema_fingerprint: &str,
     earlier: Option<&Shape>,
 ) -> DriftReport {
-    let mut compared =
-        Comparison { table, shape, earlier, findings: Vec::new(), places: HashMap::new() };
+    let mut compared = Comparison {
+        table,
+        shape,
+        earlier,
+        findings: Vec::new(),
+        places: HashMap::new(),
+        given: HashSet::new(),
+    };
     let renamed = renamings(table, shape, earlier);
+    let before = earlier.iter().flat_map(|shape| &shape.fields);
+    let before: HashMap<&str, &FieldShape> =
+        before.map(|field| (field.name.as_str(), field)).collect();
     for (field, seen) in table.fields.iter().zip(&shape.fields) {
-        let before = earlier.and_then(|shape| shape.fields.iter().find(|f| f.name == field.name));
+        let before = before.get(field.name.as_str()).copied();
         let renaming = renamed.iter().find(|renaming| renaming.field == field.name);
         compared.field(field, seen, before, renaming);
     }
@@ -87,6 +96,8 @@ struct Comparison<'a> {
     shape: &'a Shape,
     earlier: Option<&'a Shape>,
     findings: Vec<Finding>,
+    /// Names of columns that suggestions have given.
+    given: HashSet<String>,
     /// Which finding stands for a kind and path: several fields may read one path.
     places: HashMap<(FindingKind, String), usize>,
 }
@@ -274,6 +285,7 @@ impl Comparison<'_> {
         let known = self.earlier.is_some_and(|e| e.undeclared.iter().any(|p| p.path == path.path));
         let expected =
             if known { "nothing declared, as in earlier windows" } else { "nothing declared" };
+        let suggestion = suggest::new_field(path, self.table, &mut self.given);
         self.add(Draft {
             kind: FindingKind::NewField,
             path: &path.path,
@@ -284,7 +296,7 @@ impl Comparison<'_> {
                 .map(|(kind, s)| (kind.name().to_owned(), s.count))
                 .collect(),
             sighting: joined(path.kinds.seen().map(|(_, sighting)| sighting)),
-            suggestion: suggest::new_field(path, self.table),
+            suggestion,
         });
     }
 }

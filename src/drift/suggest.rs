@@ -1,5 +1,7 @@
 //! Suggestions: the lines of the schema file that would accept a finding.
 
+use std::collections::HashSet;
+
 use crate::decode::shape::{FieldShape, Kind, PathShape};
 use crate::drift::finding::{FindingKind, action_name};
 use crate::drift::renamed::Renaming;
@@ -43,25 +45,28 @@ pub(crate) fn ignored(kind: FindingKind, policy: &DriftPolicy) -> String {
 /// Declares the path, with a type guessed from kinds and samples and a name that no column has.
 ///
 /// No pointer means every item of an array, so what lies inside of one is declared as the whole array.
-pub(crate) fn new_field(path: &PathShape, table: &Table) -> String {
+pub(crate) fn new_field(path: &PathShape, table: &Table, given: &mut HashSet<String>) -> String {
     let array =
         path.path.split_once("/*").map(|(array, _)| array).filter(|array| !array.is_empty());
     let pointer = array.unwrap_or(&path.path);
     let kind = if array.is_some() { "json".to_owned() } else { guess(path) };
-    let name = free_name(&column_name(pointer), table);
+    let name = free_name(&column_name(pointer), table, given);
     format!("- {{ name: {}, type: {kind}, from: {} }}", yaml(&name), yaml(pointer))
 }
 
-/// The name, with a number where a column has it already.
-fn free_name(name: &str, table: &Table) -> String {
+/// The name, with a number where a column or an earlier suggestion has it already.
+fn free_name(name: &str, table: &Table, given: &mut HashSet<String>) -> String {
     let own =
         [Some(table.partition_column.as_str()), table.raw_column.as_deref(), Some("_extracted_at")];
     let fields = || table.fields.iter().map(|field| field.name.as_str());
-    let taken = |name: &str| {
-        fields().chain(own.into_iter().flatten()).any(|other| other.eq_ignore_ascii_case(name))
+    let free = |name: &String| {
+        let mut taken = fields().chain(own.into_iter().flatten());
+        !given.contains(name) && taken.all(|other| !other.eq_ignore_ascii_case(name))
     };
     let numbered = (2u32..).map(|n| format!("{name}_{n}"));
-    std::iter::once(name.to_owned()).chain(numbered).find(|name| !taken(name)).unwrap_or_default()
+    let name = std::iter::once(name.to_owned()).chain(numbered).find(free).unwrap_or_default();
+    given.insert(name.clone());
+    name
 }
 
 fn guess(path: &PathShape) -> String {
@@ -94,7 +99,7 @@ pub(crate) fn missing(field: &Field, table: &Table) -> String {
 /// Gives the field a type that reads what was seen.
 pub(crate) fn type_changed(field: &Field, kinds: &[Kind], table: &Table) -> String {
     let nested = kinds.iter().any(|kind| matches!(kind, Kind::Array | Kind::Object));
-    retyped(field, nested, table)
+    retyped(FindingKind::TypeChanged, field, nested, table)
 }
 
 /// Adds the values to `known`.
@@ -107,11 +112,22 @@ pub(crate) fn new_value(field: &Field, seen: &FieldShape, table: &Table) -> Stri
 
 /// Keeps the value as text.
 pub(crate) fn invalid_value(field: &Field, nested: bool, table: &Table) -> String {
-    retyped(field, nested || matches!(field.kind, FieldType::List(_)), table)
+    let nested = nested || matches!(field.kind, FieldType::List(_));
+    retyped(FindingKind::InvalidValue, field, nested, table)
 }
 
 /// The field as a string or as JSON, without the keys that such a field does not take.
-fn retyped(field: &Field, nested: bool, table: &Table) -> String {
+///
+/// A field that orders, partitions or identifies rows cannot become one.
+fn retyped(kind: FindingKind, field: &Field, nested: bool, table: &Table) -> String {
+    let is = |at: usize| table.fields.get(at).is_some_and(|other| other.name == field.name);
+    let currency =
+        |other: &Field| matches!(other.decimal.integers, Some(MinorUnits::Currency(at)) if is(at));
+    let bound = [table.partition_by, table.version_by].into_iter().flatten().any(is);
+    let scalar = table.primary_key.iter().copied().any(is) || table.fields.iter().any(currency);
+    if bound || (nested && scalar) {
+        return ignored(kind, &table.drift);
+    }
     let text = FieldType::Scalar(Scalar::String);
     let was_text = field.kind == text;
     line(

@@ -212,6 +212,7 @@ fn suggestions_are_whole_fields() {
     const SCHEMA: &str = r#"version: 1
 table: t
 primary_key: id
+partition_by: at
 drift: { renamed: ignore, missing_field: fail }
 fields:
 - { name: id, type: string, from: /id, required: true }
@@ -226,8 +227,9 @@ fields:
         Table::load(&file).unwrap_or_else(|error| panic!("{text}\n{error}"))
     };
     let table = load(SCHEMA);
-    let body = r#"[{"id":"a","amount":true,"currency":"usd","at":1,"currency ":1,"date":2,"_raw":{},"x y":"s"},
-        {"id":7,"amount":[1],"at":1773705600000,"big":12345678901234567890}, {}]"#;
+    let body = r#"[{"id":"a","amount":true,"currency":"usd","at":1,"currency ":1,"date":2,"_raw":{},"x_y":1,"x y":"s"},
+        {"id":7,"amount":[1],"at":1773705600000,"big":12345678901234567890},
+        {"id":{},"at":true}, {}]"#;
     let report = compare(&table, body, None);
     let of = |kind: &str, path: &str| {
         let found = report.findings.iter().find(|f| f.kind.name() == kind && f.path == path);
@@ -252,6 +254,7 @@ fields:
         "drift: { missing_field: fail, renamed: ignore, mixed_units: ignore }"
     );
     assert_eq!(of("new_field", "/date"), "- { name: date_2, type: int64, from: /date }");
+    assert_eq!(of("new_field", "/x y"), "- { name: x_y_2, type: string, from: \"/x y\" }");
     assert_eq!(of("new_field", "/big"), "- { name: big, type: \"decimal(38, 9)\", from: /big }");
     for finding in report.findings.iter().filter(|f| f.path != "/id") {
         let line = &finding.suggestion;
@@ -260,7 +263,7 @@ fields:
             if line.starts_with("- ") { format!("- {{ name:{name},") } else { "drift:".to_owned() };
         let kept = SCHEMA.lines().filter(|old| !old.starts_with(&start));
         let mut lines: Vec<&str> = kept.collect();
-        lines.insert(if line.starts_with("- ") { lines.len() } else { 3 }, line);
+        lines.insert(if line.starts_with("- ") { lines.len() } else { 4 }, line);
         load(&(lines.join("\n") + "\n"));
     }
 }
