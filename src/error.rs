@@ -77,6 +77,31 @@ impl ErrorKind {
         }
     }
 
+    /// What to do about an error of this kind that gives no hint of its own.
+    fn usual_hint(self) -> Option<&'static str> {
+        match self {
+            Self::Unexpected => {
+                Some("this may be a defect of lakeward: please report it with the log")
+            }
+            Self::Usage => Some("`lakeward help` and `lakeward help COMMAND` show the form"),
+            Self::Credentials => Some("check the secrets that the source's auth names"),
+            Self::Api => Some(
+                "compare the request and the answer with the API's documentation, then mend the source file; \
+                 the API's owner can find the request by its id",
+            ),
+            Self::Transient | Self::Budget => Some("run the same command again later"),
+            Self::Store => Some(
+                "check that this user may read and write the lake and that there is space (on S3: the AWS_* variables), then run again",
+            ),
+            Self::Config
+            | Self::Contract
+            | Self::Count
+            | Self::Held
+            | Self::Interrupted
+            | Self::Terminated => None,
+        }
+    }
+
     /// The kind's name in JSON reports.
     pub fn name(self) -> &'static str {
         match self {
@@ -156,6 +181,11 @@ impl Error {
     /// What the reader should do, if anything is known.
     pub fn hint_text(&self) -> Option<&str> {
         self.0.hint.as_deref()
+    }
+
+    /// The error's own hint, or what usually helps with its kind.
+    pub fn advice(&self) -> Option<&str> {
+        self.hint_text().or_else(|| self.kind().usual_hint())
     }
 
     /// Where it happened, as key and value.

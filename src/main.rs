@@ -23,17 +23,14 @@ fn main() -> ExitCode {
             return ExitCode::from(1);
         }
     };
+    let log = arguments.log;
     let ended = runtime.block_on(cli::run(arguments));
     // A request that hangs must not keep the process: what matters is durable by now.
     runtime.shutdown_background();
     match ended {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
-            let mut stderr = std::io::stderr().lock();
-            let _ = writeln!(stderr, "error: {error}");
-            if let Some(hint) = error.hint_text() {
-                let _ = writeln!(stderr, "hint: {hint}");
-            }
+            cli::failures::print_error(log, &error);
             ExitCode::from(error.kind().exit_code())
         }
     }

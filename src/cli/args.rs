@@ -6,6 +6,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::error::Result;
 use crate::window::{parse_duration, parse_instant};
 
 /// Paginated REST APIs into typed, date-partitioned Parquet, whole or not at all.
@@ -14,7 +15,7 @@ use crate::window::{parse_duration, parse_instant};
 #[command(after_help = EXITS, after_long_help = EXITS, arg_required_else_help = true)]
 pub struct Cli {
     /// How the log on stderr is written.
-    #[arg(long, global = true, value_enum, default_value_t = LogFormat::Pretty)]
+    #[arg(long, global = true, value_enum, default_value_t = LogFormat::Pretty, value_name = "FORMAT", help_heading = "Log")]
     pub log: LogFormat,
     /// What the log holds: error, warn, info, debug or trace, or `lakeward::http=debug`.
     #[arg(
@@ -22,7 +23,8 @@ pub struct Cli {
         global = true,
         env = "LAKEWARD_LOG",
         default_value = "info",
-        value_name = "FILTER"
+        value_name = "FILTER",
+        help_heading = "Log"
     )]
     pub log_level: String,
     /// The command.
@@ -46,6 +48,46 @@ Exit codes, for an orchestrator:
     9  another live run holds the window          skip
   130, 143  interrupted; checkpoint saved         run again";
 
+const DEMO_EXAMPLES: &str = "\
+    Examples:\n\
+    \x20 lakeward demo\n\
+    \x20 lakeward demo --lake s3://bucket/demo";
+
+const CHECK_EXAMPLES: &str = "\
+    Example:\n\
+    \x20 lakeward check gateway.yaml";
+
+const PLAN_EXAMPLES: &str = "\
+    Examples:\n\
+    \x20 lakeward plan gateway.yaml payments --from 2026-03-01 --to 2026-04-01\n\
+    \x20 lakeward plan gateway.yaml --date 2026-03-17 --lake ./lake     # with the state of each window";
+
+const EXTRACT_EXAMPLES: &str = "\
+    Examples:\n\
+    \x20 lakeward extract gateway.yaml payments --date 2026-03-17\n\
+    \x20 lakeward extract gateway.yaml --from 2026-03-01 --to 2026-04-01 --jobs 4\n\
+    \x20 lakeward extract gateway.yaml --date 2026-03-17T06:00:00Z --every 1h\n\
+    \x20 lakeward extract gateway.yaml --date 2026-03-17 --refresh       # fetch it again and replace it\n\
+    \x20 lakeward extract gateway.yaml --lookback 2d                     # the last two full days, again\n\
+    \x20 lakeward extract gateway.yaml --lake s3://bucket/raw --date 2026-03-17 --log json --report json\n\n\
+    Run the same command again after any failure: it goes on from the checkpoint. Exit codes: lakeward --help";
+
+const STATUS_EXAMPLES: &str = "\
+    Examples:\n\
+    \x20 lakeward status\n\
+    \x20 lakeward status payments --files | xargs ls -l\n\
+    \x20 lakeward status --lake s3://bucket/raw --format json";
+
+const SQL_EXAMPLES: &str = "\
+    Examples:\n\
+    \x20 lakeward sql payments > views.sql && duckdb -init views.sql\n\
+    \x20 lakeward sql payments --dialect spark > views.sql && spark-sql -i views.sql";
+
+const VERIFY_EXAMPLES: &str = "\
+    Examples:\n\
+    \x20 lakeward verify\n\
+    \x20 lakeward verify payments --format json";
+
 /// How the log is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum LogFormat {
@@ -68,18 +110,25 @@ pub enum Format {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Extract from an embedded API into ./lake and show what to query: the product in ten seconds.
+    #[command(after_help = DEMO_EXAMPLES)]
     Demo(DemoArgs),
     /// Check a source file and its schemas: everything that needs no network.
+    #[command(after_help = CHECK_EXAMPLES)]
     Check(CheckArgs),
     /// Print the windows of a backfill as JSON, for an orchestrator's fan-out.
+    #[command(after_help = PLAN_EXAMPLES)]
     Plan(PlanArgs),
     /// Extract windows of time from an API into the lake; resumes and skips what is done.
+    #[command(after_help = EXTRACT_EXAMPLES)]
     Extract(ExtractArgs),
     /// Show which windows a table holds, and the exact files that readers should use.
+    #[command(after_help = STATUS_EXAMPLES)]
     Status(StatusArgs),
     /// Print views for DuckDB or Spark: the exact file list, and the latest row of each key.
+    #[command(after_help = SQL_EXAMPLES)]
     Sql(SqlArgs),
     /// Re-read every published file against its manifest: rows, sha256, schema.
+    #[command(after_help = VERIFY_EXAMPLES)]
     Verify(VerifyArgs),
     /// Print a completion script for your shell.
     Completions {
@@ -91,7 +140,7 @@ pub enum Command {
 /// Options of `demo`.
 #[derive(Debug, Args)]
 pub struct DemoArgs {
-    /// Where the lake is made.
+    /// Where the lake is made: a folder, file:// URL or s3://bucket/prefix.
     #[arg(long, default_value = "./lake")]
     pub lake: String,
 }
@@ -106,17 +155,17 @@ pub struct CheckArgs {
 /// Which windows.
 #[derive(Debug, Args)]
 pub struct Windows {
-    /// One UTC day, or the window of --every that starts at an instant.
-    #[arg(long, value_name = "D", value_parser = parse_instant, conflicts_with_all = ["from", "to"])]
+    /// One UTC day such as 2026-03-17, or the window of --every that starts at an instant.
+    #[arg(long, value_name = "D", value_parser = instant, conflicts_with_all = ["from", "to"])]
     pub date: Option<DateTime<Utc>>,
     /// First instant: a date or an instant such as 2026-03-17T06:00:00Z.
-    #[arg(long, value_name = "D", value_parser = parse_instant, requires = "to")]
+    #[arg(long, value_name = "D", value_parser = instant, requires = "to")]
     pub from: Option<DateTime<Utc>>,
-    /// End, exclusive.
-    #[arg(long, value_name = "D", value_parser = parse_instant, requires = "from")]
+    /// End, exclusive: one day is --from 2026-03-17 --to 2026-03-18.
+    #[arg(long, value_name = "D", value_parser = instant, requires = "from")]
     pub to: Option<DateTime<Utc>>,
-    /// Length of a window.
-    #[arg(long, value_name = "DURATION", value_parser = parse_duration, default_value = "1d")]
+    /// Length of a window: 15m, 1h, 1d; the last one is shorter where it does not divide the range.
+    #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "1d")]
     pub every: Duration,
 }
 
@@ -131,7 +180,7 @@ pub struct PlanArgs {
     #[command(flatten)]
     pub windows: Windows,
     /// Adds the state of each window in this lake.
-    #[arg(long)]
+    #[arg(long, value_name = "LAKE")]
     pub lake: Option<String>,
 }
 
@@ -142,36 +191,36 @@ pub struct ExtractArgs {
     pub source: PathBuf,
     /// Streams; all of the source by default.
     pub streams: Vec<String>,
-    /// A folder, file:// URL or s3://bucket/prefix (AWS_* environment).
+    /// The lake: a folder, file:// URL or s3://bucket/prefix (AWS_* environment).
     #[arg(long, default_value = "./lake")]
     pub lake: String,
     /// Which windows.
     #[command(flatten)]
     pub windows: Windows,
     /// The full windows of the last DURATION, fetched anew (implies --refresh).
-    #[arg(long, value_name = "DURATION", value_parser = parse_duration, conflicts_with_all = ["date", "from", "to"])]
+    #[arg(long, value_name = "DURATION", value_parser = duration, conflicts_with_all = ["date", "from", "to"])]
     pub lookback: Option<Duration>,
     /// Windows in flight at once.
-    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=256))]
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=256))]
     pub jobs: u16,
     /// Fetch committed windows again and replace them.
     #[arg(long)]
     pub refresh: bool,
     /// Save a checkpoint and end with exit 5 after this long.
-    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
     pub deadline: Option<Duration>,
     /// Save a checkpoint and end with exit 5 after this many requests.
     #[arg(long, value_name = "N")]
     pub max_requests: Option<u64>,
     /// How the result is written on stdout.
-    #[arg(long, value_enum, default_value_t = Format::Table)]
+    #[arg(long, value_enum, value_name = "FORMAT", default_value_t = Format::Table)]
     pub report: Format,
 }
 
 /// Options of `status`.
 #[derive(Debug, Args)]
 pub struct StatusArgs {
-    /// The lake.
+    /// The lake: a folder, file:// URL or s3://bucket/prefix.
     #[arg(long, default_value = "./lake")]
     pub lake: String,
     /// The table; all of the lake by default.
@@ -180,14 +229,14 @@ pub struct StatusArgs {
     #[arg(long, conflicts_with = "format")]
     pub files: bool,
     /// How the result is written.
-    #[arg(long, value_enum, default_value_t = Format::Table)]
+    #[arg(long, value_enum, value_name = "FORMAT", default_value_t = Format::Table)]
     pub format: Format,
 }
 
 /// Options of `sql`.
 #[derive(Debug, Args)]
 pub struct SqlArgs {
-    /// The lake.
+    /// The lake: a folder, file:// URL or s3://bucket/prefix.
     #[arg(long, default_value = "./lake")]
     pub lake: String,
     /// The table; all of the lake by default.
@@ -209,12 +258,29 @@ pub enum Dialect {
 /// Options of `verify`.
 #[derive(Debug, Args)]
 pub struct VerifyArgs {
-    /// The lake.
+    /// The lake: a folder, file:// URL or s3://bucket/prefix.
     #[arg(long, default_value = "./lake")]
     pub lake: String,
     /// The table; all of the lake by default.
     pub table: Option<String>,
     /// How the result is written.
-    #[arg(long, value_enum, default_value_t = Format::Table)]
+    #[arg(long, value_enum, value_name = "FORMAT", default_value_t = Format::Table)]
     pub format: Format,
+}
+
+/// An instant, or a message that shows the form: clap prints no hints.
+fn instant(text: &str) -> Result<DateTime<Utc>, String> {
+    with_form(parse_instant(text))
+}
+
+/// A length of time, or a message that shows the form.
+fn duration(text: &str) -> Result<Duration, String> {
+    with_form(parse_duration(text))
+}
+
+fn with_form<T>(parsed: Result<T>) -> Result<T, String> {
+    parsed.map_err(|error| match error.hint_text() {
+        Some(hint) => format!("{error}: {hint}"),
+        None => error.to_string(),
+    })
 }

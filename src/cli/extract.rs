@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use crate::cli::args::{ExtractArgs, Format};
-use crate::cli::render::{Align, TextTable, json, out, thousands};
-use crate::cli::{progress, selection, signals};
+use crate::cli::args::{ExtractArgs, Format, LogFormat};
+use crate::cli::render::{Align, TextTable, bounds, json, out, thousands};
+use crate::cli::{failures, progress, selection, signals};
 use crate::clock::{Clock as _, SystemClock};
 use crate::error::Result;
 use crate::lake::store::Lake;
-use crate::run::extract::{Extraction, Limits, extract};
+use crate::run::extract::{Extraction, Limits, extract, new_run_id};
 use crate::run::plan::units;
 use crate::run::progress::Progress;
 use crate::run::report::{Outcome, RunReport};
@@ -16,39 +16,44 @@ use crate::run::stop::Stop;
 use crate::spec::source::Source;
 
 /// Extracts, prints the report on stdout and the failures on stderr.
-pub(crate) async fn run(args: ExtractArgs) -> Result<u8> {
+pub(crate) async fn run(args: ExtractArgs, log: LogFormat) -> Result<u8> {
     let source = Source::load(&args.source)?;
     let windows = selection::windows(&args.windows, args.lookback, SystemClock.now())?;
     let units = units(&source, &args.streams, &windows)?;
-    let stop = Stop::default();
-    signals::stop_on_signals(stop.clone())?;
-    let progress = Arc::new(Progress::new(units.len()));
-    let bar = progress::show(Arc::clone(&progress));
     let extraction = Extraction {
+        run_id: new_run_id(),
         source: Arc::new(source),
         lake: Lake::open(&args.lake)?,
+        progress: Arc::new(Progress::new(units.len())),
         units,
         refresh: args.refresh || args.lookback.is_some(),
         jobs: usize::from(args.jobs),
         limits: Limits { deadline: args.deadline, requests: args.max_requests },
         clock: Arc::new(SystemClock),
-        stop,
-        progress,
+        stop: Stop::default(),
     };
+    let report = watched(extraction).await?;
+    match args.report {
+        Format::Json => json(&report)?,
+        Format::Table => out(&table(&report))?,
+    }
+    failures::print_failures(log, &report);
+    Ok(report.exit)
+}
+
+/// Extracts with a progress bar, and ends in order at a signal.
+pub(crate) async fn watched(extraction: Extraction) -> Result<RunReport> {
+    signals::stop_on_signals(extraction.stop.clone(), extraction.run_id.clone())?;
+    let bar = progress::show(Arc::clone(&extraction.progress));
     let ended = extract(extraction).await;
     if let Some(bar) = bar {
         bar.abort();
         let _ = bar.await;
     }
-    let report = ended?;
-    match args.report {
-        Format::Json => json(&report)?,
-        Format::Table => out(&table(&report))?,
-    }
-    Ok(report.exit)
+    ended
 }
 
-/// The report for a person: a line a window, and what failed below.
+/// The report for a person: a line a window, and what the lines may not say.
 pub(crate) fn table(report: &RunReport) -> String {
     let mut table = TextTable::new(&[
         ("stream", Align::Left),
@@ -66,7 +71,7 @@ pub(crate) fn table(report: &RunReport) -> String {
         let counts = window.counts.unwrap_or_default();
         table.row(vec![
             window.stream.clone(),
-            window.window.to_string(),
+            bounds(&window.window),
             window.outcome.name().to_owned(),
             thousands(counts.written),
             thousands(counts.rejected),
@@ -86,5 +91,22 @@ pub(crate) fn table(report: &RunReport) -> String {
             report.windows.len()
         ));
     }
+    text.push_str(&failed(report));
     text
+}
+
+/// How much of the run failed, and what the counts of those lines mean.
+fn failed(report: &RunReport) -> String {
+    let failed: Vec<_> = report.windows.iter().filter(|w| w.outcome == Outcome::Failed).collect();
+    if failed.is_empty() {
+        return String::new();
+    }
+    let staged =
+        failed.iter().any(|w| w.counts.is_some_and(|c| c.written > 0) && w.files.is_empty());
+    let staged = if staged { "; their counts are of rows that no reader sees yet" } else { "" };
+    format!(
+        "{} of {} windows failed, nothing of them was published in this run{staged}\n",
+        failed.len(),
+        report.windows.len()
+    )
 }

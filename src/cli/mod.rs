@@ -5,6 +5,7 @@ mod check;
 mod completions;
 pub mod demo;
 mod extract;
+pub mod failures;
 mod logging;
 mod plan;
 mod progress;
@@ -25,11 +26,12 @@ use crate::error::Result;
 /// Whatever ends a command before it has a result to print; the error's kind is the exit code.
 pub async fn run(cli: Cli) -> Result<u8> {
     logging::start(cli.log, &cli.log_level)?;
+    let log = cli.log;
     match cli.command {
-        Command::Demo(args) => demo::run(args).await,
+        Command::Demo(args) => demo::run(args, log).await,
         Command::Check(args) => check::run(&args),
         Command::Plan(args) => plan::run(args).await,
-        Command::Extract(args) => extract::run(args).await,
+        Command::Extract(args) => extract::run(args, log).await,
         Command::Status(args) => status::run(args).await,
         Command::Sql(args) => sql::run(args).await,
         Command::Verify(args) => verify::run(args).await,

@@ -1,5 +1,7 @@
 //! `lakeward plan`: the windows of a backfill as JSON, one object a unit of work.
 
+use std::path::Path;
+
 use serde::Serialize;
 
 use crate::cli::args::PlanArgs;
@@ -38,17 +40,27 @@ struct Planned {
 pub(crate) async fn run(args: PlanArgs) -> Result<u8> {
     let source = Source::load(&args.source)?;
     let windows = selection::windows(&args.windows, None, SystemClock.now())?;
-    let lake = args.lake.as_deref().map(Lake::open).transpose()?;
+    let lake = args.lake.as_deref().map(existing).transpose()?;
     let mut plan = Plan { source: source.name.clone(), windows: Vec::new() };
     for unit in units(&source, &args.streams, &windows)? {
         let state = match &lake {
             None => None,
-            Some(lake) => Some(state(lake, &source, &unit).await?),
+            Some(None) => Some("missing".to_owned()),
+            Some(Some(lake)) => Some(state(lake, &source, &unit).await?),
         };
         plan.windows.push(planned(&args, &unit, state));
     }
     json(&plan)?;
     Ok(0)
+}
+
+/// The lake, or none where there is none yet: a plan makes nothing.
+fn existing(lake: &str) -> Result<Option<Lake>> {
+    let local = lake.strip_prefix("file://").unwrap_or(lake);
+    if !local.is_empty() && !local.contains("://") && !Path::new(local).exists() {
+        return Ok(None);
+    }
+    Lake::open_existing(lake).map(Some)
 }
 
 fn planned(args: &PlanArgs, unit: &Unit, state: Option<String>) -> Planned {

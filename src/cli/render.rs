@@ -2,9 +2,11 @@
 
 use std::io::{self, Write as _};
 
+use chrono::{DateTime, NaiveTime, TimeDelta, Utc};
 use serde::Serialize;
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::window::Window;
 
 /// Writes text to stdout. A reader that went away (`| head`) is no error.
 ///
@@ -88,6 +90,43 @@ impl TextTable {
     }
 }
 
+/// A window as people write it: `2026-03-17` for a day, else its two ends.
+pub(crate) fn bounds(window: &Window) -> String {
+    let (start, end) = (window.start, window.end);
+    let day = TimeDelta::days(1);
+    let midnight = |instant: DateTime<Utc>| instant.time() == NaiveTime::MIN;
+    if midnight(start) && end - start == day {
+        return start.date_naive().to_string();
+    }
+    if midnight(start) && midnight(end) {
+        return format!("{}..{}", start.date_naive(), end.date_naive());
+    }
+    let whole = |instant: DateTime<Utc>| instant.timestamp() % 60 == 0;
+    if !whole(start) || !whole(end) {
+        return window.to_string();
+    }
+    let from = start.format("%Y-%m-%dT%H:%MZ");
+    if start.date_naive() == end.date_naive() {
+        return format!("{from}..{}", end.format("%H:%MZ"));
+    }
+    format!("{from}..{}", end.format("%Y-%m-%dT%H:%MZ"))
+}
+
+/// The first line of `text`, or as much of it as `width` characters hold.
+pub(crate) fn shortened(text: &str, width: usize) -> String {
+    let line = text.lines().next().unwrap_or_default();
+    if line.chars().count() <= width {
+        return line.to_owned();
+    }
+    let kept: String = line.chars().take(width.saturating_sub(1)).collect();
+    format!("{}…", kept.trim_end())
+}
+
+/// A count and what is counted: `1 file`, `1,234 files`.
+pub(crate) fn counted(count: u64, one: &str) -> String {
+    format!("{} {one}{}", thousands(count), if count == 1 { "" } else { "s" })
+}
+
 /// A count with its thousands apart: `1,234,567`.
 pub(crate) fn thousands(count: u64) -> String {
     let digits = count.to_string();
@@ -104,6 +143,22 @@ pub(crate) fn thousands(count: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_window_reads_as_short_as_it_can() {
+        let of = |name: &str| bounds(&name.parse().unwrap());
+        assert_eq!(of("20260317T000000Z_20260318T000000Z"), "2026-03-17");
+        assert_eq!(of("20260317T000000Z_20260319T000000Z"), "2026-03-17..2026-03-19");
+        assert_eq!(of("20260317T060000Z_20260317T070000Z"), "2026-03-17T06:00Z..07:00Z");
+        assert_eq!(of("20260317T230000Z_20260318T000000Z"), "2026-03-17T23:00Z..2026-03-18T00:00Z");
+        assert_eq!(of("20260317T060001Z_20260317T070000Z"), "20260317T060001Z_20260317T070000Z");
+    }
+
+    #[test]
+    fn shortens_to_whole_characters() {
+        assert_eq!(shortened("längst\nzwei", 6), "längst");
+        assert_eq!(shortened("längster Text", 6), "längs…");
+    }
 
     #[test]
     fn columns_line_up() {

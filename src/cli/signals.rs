@@ -9,7 +9,7 @@ use crate::run::stop::{Cause, Stop};
 ///
 /// # Errors
 /// `Unexpected` when the handlers cannot be installed.
-pub(crate) fn stop_on_signals(stop: Stop) -> Result<()> {
+pub(crate) fn stop_on_signals(stop: Stop, run_id: String) -> Result<()> {
     let handler = |kind| {
         signal(kind).map_err(|error| {
             Error::new(ErrorKind::Unexpected, "could not listen for signals").caused_by(error)
@@ -25,7 +25,10 @@ pub(crate) fn stop_on_signals(stop: Stop) -> Result<()> {
                 _ = terminate.recv() => Cause::Terminated,
             };
             if first {
-                tracing::warn!("stopping: saving a checkpoint; a second signal ends at once");
+                tracing::warn!(
+                    run_id,
+                    "stopping: saving a checkpoint; a second signal ends at once"
+                );
                 stop.because(cause);
                 first = false;
             } else {

@@ -66,13 +66,19 @@ fn spark(lake: &Lake, dir: &TableDir, files: &[&str], footer: &Footer) -> String
         literal(&format!("{base}/{{{}}}", inside.join(","))),
         literal(&base),
     );
-    if let Some(order) = latest_order(footer, '`') {
+    // Before Spark 4 there is neither QUALIFY nor `* EXCEPT`; a null version sorts first in a struct.
+    let key: Vec<String> = footer.primary_key.iter().map(|name| quoted(name, '`')).collect();
+    let version = footer.version_by.iter().map(String::as_str).chain(["_extracted_at"]);
+    let version: Vec<String> = version.map(|name| quoted(name, '`')).collect();
+    if !key.is_empty() {
         text.push_str(&format!(
             "-- {table}_latest: of each key the latest version over all windows\n\
-             CREATE OR REPLACE TEMPORARY VIEW {} AS SELECT * EXCEPT (_rank) FROM (\n  \
-             SELECT *, row_number() OVER ({order}) AS _rank FROM {}\n) WHERE _rank = 1;\n",
+             CREATE OR REPLACE TEMPORARY VIEW {} AS SELECT _latest.* FROM (\n  \
+             SELECT max_by(struct(*), struct({})) AS _latest FROM {} GROUP BY {}\n);\n",
             quoted(&format!("{table}_latest"), '`'),
+            version.join(", "),
             quoted(table, '`'),
+            key.join(", "),
         ));
     }
     text

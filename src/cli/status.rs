@@ -4,12 +4,15 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use crate::cli::args::{Format, StatusArgs};
-use crate::cli::render::{Align, TextTable, json, out, thousands};
+use crate::cli::render::{Align, TextTable, bounds, json, out, shortened, thousands};
 use crate::cli::tables::chosen;
 use crate::error::Result;
 use crate::lake::store::Lake;
 use crate::manifest::snapshot::{Snapshot, WindowState, snapshot};
-use crate::manifest::version::{Counts, Drift, Failure};
+use crate::manifest::version::{Counts, Drift, Failure, Manifest, State};
+
+/// Characters of a failure in the table; `--format json` has all of it.
+const NOTE: usize = 48;
 
 /// Prints the table, the JSON document or the file list.
 pub(crate) async fn run(args: StatusArgs) -> Result<u8> {
@@ -87,6 +90,14 @@ fn entry(window: &WindowState) -> Entry<'_> {
     }
 }
 
+/// The state for a person: a window that nobody is at any more does not run.
+fn state(manifest: &Manifest) -> &'static str {
+    match manifest.state {
+        State::Running if manifest.owner.is_none() => "stopped",
+        state => state.name(),
+    }
+}
+
 fn table(lake: &Lake, snapshots: &[Snapshot]) -> String {
     let windows: Vec<&WindowState> = snapshots.iter().flat_map(|s| &s.windows).collect();
     if windows.is_empty() {
@@ -113,15 +124,17 @@ fn table(lake: &Lake, snapshots: &[Snapshot]) -> String {
         table.row(vec![
             entry.table.to_owned(),
             entry.stream.to_owned(),
-            entry.window,
-            entry.state.to_owned(),
+            bounds(&window.manifest.window),
+            state(&window.manifest).to_owned(),
             thousands(entry.rows),
             entry.files.len().to_string(),
             thousands(entry.bytes),
             thousands(entry.counts.rejected),
             entry.drift.as_ref().map_or(0, |drift| drift.findings).to_string(),
-            note.map(|failure| format!("exit {}: {}", failure.exit, failure.message))
-                .unwrap_or_default(),
+            note.map(|failure| {
+                format!("exit {}: {}", failure.exit, shortened(&failure.message, NOTE))
+            })
+            .unwrap_or_default(),
         ]);
     }
     table.text()

@@ -6,7 +6,7 @@ use arrow::datatypes::SchemaRef;
 use serde::Serialize;
 
 use crate::cli::args::{Format, VerifyArgs};
-use crate::cli::render::{json, out, thousands};
+use crate::cli::render::{counted, json, out};
 use crate::cli::tables::chosen;
 use crate::error::{Error, ErrorKind, Result};
 use crate::lake::layout::TableDir;
@@ -51,11 +51,11 @@ fn text(findings: &Findings) -> String {
         text.push_str(&format!("{}: {}: {}\n", problem.path, problem.code, problem.message));
     }
     text.push_str(&format!(
-        "{} windows, {} files, {} rows, {} bytes read again: {}\n",
-        findings.windows,
-        findings.files,
-        thousands(findings.rows),
-        thousands(findings.bytes),
+        "{}, {}, {}, {} read again: {}\n",
+        counted(findings.windows, "window"),
+        counted(findings.files, "file"),
+        counted(findings.rows, "row"),
+        counted(findings.bytes, "byte"),
         match findings.problems.len() {
             0 => "all as their manifests say".to_owned(),
             1 => "1 problem".to_owned(),

@@ -20,7 +20,7 @@ use crate::decode::iso::DAY;
 use crate::decode::plan::{Plan, blank_fields};
 use crate::decode::record::{DeadLetter, Reject, admit, quote};
 use crate::decode::shape::{Kind, PathShape, Place, Shape, shorten};
-use crate::decode::text::unescape;
+use crate::decode::text::{mend, unescape};
 use crate::decode::trie::Trie;
 use crate::decode::types::arrow_type;
 use crate::decode::walk::Walk;
@@ -121,16 +121,15 @@ impl Decoder {
     pub fn resume(&mut self, shape: Shape) {
         self.trie.resume(shape.undeclared.iter().map(|path| path.path.clone()).collect());
         let mut fields = blank_fields(&self.table);
+        let places: HashMap<String, usize> =
+            fields.iter().enumerate().map(|(at, own)| (own.name.clone(), at)).collect();
         for field in shape.fields {
-            let same = fields.iter_mut().find(|own| {
-                own.name == field.name
-                    && own
-                        .pointers
-                        .iter()
-                        .map(|p| &p.path)
-                        .eq(field.pointers.iter().map(|p| &p.path))
-            });
-            if let Some(own) = same {
+            let Some(own) = places.get(&field.name).and_then(|at| fields.get_mut(*at)) else {
+                continue;
+            };
+            let same =
+                own.pointers.iter().map(|p| &p.path).eq(field.pointers.iter().map(|p| &p.path));
+            if same {
                 *own = field;
             }
         }
@@ -248,7 +247,17 @@ fn observe_strays(trie: &Trie, shape: &mut Shape, walk: &Walk<'_>, place: &dyn F
     for path in trie.paths().iter().skip(shape.undeclared.len()) {
         shape.undeclared.push(PathShape { path: path.clone(), ..PathShape::default() });
     }
+    let mut starred = Vec::new();
     for (number, raw) in &walk.strays {
+        // Two items of one array share a path; a record counts once.
+        if let Some(path) = number.and_then(|number| shape.undeclared.get(number))
+            && path.path.contains("/*")
+        {
+            if starred.contains(number) {
+                continue;
+            }
+            starred.push(*number);
+        }
         match number.and_then(|number| shape.undeclared.get_mut(number)) {
             Some(path) => path.kinds.get_mut(Kind::of(raw)).see(Some(raw), place),
             None => shape.uncounted += 1,
@@ -310,7 +319,8 @@ fn clip_of(table: &Table, field: &str, window: Window) -> Result<Clip> {
     Ok(Clip { column, window })
 }
 
-/// The raw column: views into the page's body, free of copies.
+/// The raw column: views into the page's body, free of copies but for records with lone surrogates, which readers of
+/// JSON refuse: there their escapes become U+FFFD (DESIGN §4). Dead letters keep them.
 fn raw_column(page: &Page, records: &[u32]) -> Result<ArrayRef> {
     let mut builder = StringViewBuilder::with_capacity(records.len());
     let block = builder.append_block(Buffer::from(page.body.clone()));
@@ -319,6 +329,12 @@ fn raw_column(page: &Page, records: &[u32]) -> Result<ArrayRef> {
     for record in records {
         let span =
             usize::try_from(*record).ok().and_then(|n| page.records.get(n)).ok_or_else(beyond)?;
+        let bytes = page.body.get(span.clone()).unwrap_or_default();
+        let escaped = bytes.contains(&b'\\').then(|| std::str::from_utf8(bytes).ok()).flatten();
+        if let Some((text, _)) = escaped.and_then(mend) {
+            builder.append_value(text);
+            continue;
+        }
         let offset = u32::try_from(span.start).map_err(|_| beyond())?;
         let length = u32::try_from(span.len()).map_err(|_| beyond())?;
         builder.try_append_view(block, offset, length).map_err(unbuilt)?;

@@ -1,10 +1,11 @@
-//! Subtrees kept as their exact JSON text.
+//! Subtrees kept as their exact JSON text; only lone surrogates become U+FFFD, as in strings.
 
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, StringViewBuilder};
 
 use crate::decode::column::{Cell, ColumnDecoder, Invalid, Seen};
+use crate::decode::text::mend;
 use crate::error::Result;
 
 /// Builds a `Utf8View` column of JSON text.
@@ -15,8 +16,11 @@ pub(crate) struct JsonColumn {
 
 impl ColumnDecoder for JsonColumn {
     fn push(&mut self, cell: Option<Cell<'_>>) -> Result<Seen, Invalid> {
-        self.builder.append_option(cell.map(|cell| cell.raw));
-        Ok(Seen::default())
+        let mended = cell.and_then(|cell| mend(cell.raw));
+        let text = mended.as_ref().map(|(text, _)| text.as_str());
+        self.builder.append_option(text.or(cell.map(|cell| cell.raw)));
+        let surrogates = mended.map_or(0, |(_, count)| count);
+        Ok(Seen { surrogates, ..Seen::default() })
     }
 
     fn finish(&mut self) -> Result<ArrayRef> {

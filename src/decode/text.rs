@@ -126,6 +126,38 @@ fn unescape_unicode<'a>(after: &'a str, text: &mut String, surrogates: &mut u64)
     rest
 }
 
+/// JSON text with every lone surrogate's escape as `\\ufffd`, and how many there were; `None` where there is none.
+///
+/// Readers that take a column as JSON (DuckDB) refuse the whole file for one of them.
+pub(crate) fn mend(raw: &str) -> Option<(String, u64)> {
+    let mut lone = Vec::new();
+    let mut at = 0;
+    while let Some(step) = raw.get(at..).and_then(|rest| rest.find('\\')) {
+        let here = at + step;
+        let unit = |at: usize| raw.get(at..).and_then(|r| r.strip_prefix("\\u")).and_then(hex4);
+        at = match (unit(here), unit(here + 6)) {
+            (Some(0xD800..0xDC00), Some(0xDC00..0xE000)) => here + 12,
+            (Some(0xD800..0xE000), _) => {
+                lone.push(here);
+                here + 6
+            }
+            (Some(_), _) => here + 6,
+            (None, _) => here + 2,
+        };
+    }
+    lone.first()?;
+    let mut mended = String::with_capacity(raw.len());
+    let mut from = 0;
+    for here in &lone {
+        mended.push_str(raw.get(from..*here).unwrap_or(""));
+        mended.push_str("\\ufffd");
+        from = here + 6;
+    }
+    mended.push_str(raw.get(from..).unwrap_or(""));
+    let count = u64::try_from(lone.len()).unwrap_or(u64::MAX);
+    Some((mended, count))
+}
+
 fn hex4(text: &str) -> Option<u32> {
     let digits = text.get(..4).filter(|d| d.bytes().all(|b| b.is_ascii_hexdigit()))?;
     u32::from_str_radix(digits, 16).ok()

@@ -29,6 +29,17 @@ pub enum FindingKind {
 }
 
 impl FindingKind {
+    /// All of them.
+    pub const ALL: [Self; 7] = [
+        Self::NewField,
+        Self::MissingField,
+        Self::TypeChanged,
+        Self::NewValue,
+        Self::Renamed,
+        Self::InvalidValue,
+        Self::MixedUnits,
+    ];
+
     /// Its name in schema files and reports.
     pub fn name(self) -> &'static str {
         match self {
@@ -80,6 +91,34 @@ pub struct Finding {
     pub samples: Vec<String>,
     /// The YAML line of the schema file that would accept it.
     pub suggestion: String,
+}
+
+impl Finding {
+    /// Takes in a finding of the same kind and path that another field made: one finding a kind and path.
+    pub(crate) fn join(&mut self, other: Self) {
+        if other.count > self.count {
+            (self.count, self.share) = (other.count, other.share);
+        }
+        for (what, count) in other.observed {
+            let own = self.observed.entry(what).or_default();
+            *own = count.max(*own);
+        }
+        if self.expected != other.expected {
+            self.expected = format!("{}; {}", self.expected, other.expected);
+        }
+        self.first_seen = match (self.first_seen.take(), other.first_seen) {
+            (Some(one), Some(other)) => Some(one.min(other)),
+            (one, other) => one.or(other),
+        };
+        for sample in other.samples {
+            if self.samples.len() < 3 && !self.samples.contains(&sample) {
+                self.samples.push(sample);
+            }
+        }
+        if self.suggestion != other.suggestion {
+            self.suggestion = format!("{}\n{}", self.suggestion, other.suggestion);
+        }
+    }
 }
 
 /// `warn new_field /upi_ref in 12 records (3.1 %): expected nothing, saw string 12`.

@@ -1,6 +1,6 @@
 //! The drift report of a window: findings from its shape, the schema, and what earlier windows looked like.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -57,10 +57,20 @@ pub fn report(
     schema_fingerprint: &str,
     earlier: Option<&Shape>,
 ) -> DriftReport {
-    let mut compared = Comparison { table, shape, earlier, findings: Vec::new() };
+    let mut compared = Comparison {
+        table,
+        shape,
+        earlier,
+        findings: Vec::new(),
+        places: HashMap::new(),
+        given: HashSet::new(),
+    };
     let renamed = renamings(table, shape, earlier);
+    let before = earlier.iter().flat_map(|shape| &shape.fields);
+    let before: HashMap<&str, &FieldShape> =
+        before.map(|field| (field.name.as_str(), field)).collect();
     for (field, seen) in table.fields.iter().zip(&shape.fields) {
-        let before = earlier.and_then(|shape| shape.fields.iter().find(|f| f.name == field.name));
+        let before = before.get(field.name.as_str()).copied();
         let renaming = renamed.iter().find(|renaming| renaming.field == field.name);
         compared.field(field, seen, before, renaming);
     }
@@ -86,6 +96,10 @@ struct Comparison<'a> {
     shape: &'a Shape,
     earlier: Option<&'a Shape>,
     findings: Vec<Finding>,
+    /// Names of columns that suggestions have given.
+    given: HashSet<String>,
+    /// Which finding stands for a kind and path: several fields may read one path.
+    places: HashMap<(FindingKind, String), usize>,
 }
 
 /// What a finding is made of beside its severity and share.
@@ -104,7 +118,7 @@ impl Comparison<'_> {
         if severity == DriftAction::Ignore {
             return;
         }
-        self.findings.push(Finding {
+        let finding = Finding {
             kind: draft.kind,
             severity,
             path: draft.path.to_owned(),
@@ -115,7 +129,15 @@ impl Comparison<'_> {
             first_seen: draft.sighting.first_seen,
             samples: draft.sighting.samples,
             suggestion: draft.suggestion,
-        });
+        };
+        let place = (finding.kind, finding.path.clone());
+        match self.places.get(&place).and_then(|at| self.findings.get_mut(*at)) {
+            Some(same) => same.join(finding),
+            None => {
+                self.places.insert(place, self.findings.len());
+                self.findings.push(finding);
+            }
+        }
     }
 
     fn field(
@@ -135,7 +157,7 @@ impl Comparison<'_> {
         self.type_changed(field, seen, before);
         self.new_value(field, seen);
         self.invalid_value(field, seen);
-        self.mixed_units(field, seen);
+        self.mixed_units(seen);
     }
 
     /// Whether a finding of a renaming stands for another kind too: only where its policy is no weaker.
@@ -151,7 +173,7 @@ impl Comparison<'_> {
             expected: format!("{} for {}", renaming.from, field.name),
             observed,
             sighting: renaming.sighting.clone(),
-            suggestion: suggest::renamed(field, renaming),
+            suggestion: suggest::renamed(field, renaming, self.table),
         });
     }
 
@@ -159,7 +181,10 @@ impl Comparison<'_> {
         let absent = seen.absent.count;
         let everywhere = absent == self.shape.observed;
         let was_there = before.is_none_or(|before| before.present + before.null + before.empty > 0);
-        if absent == 0 || !(field.required || (everywhere && was_there)) {
+        // What sends rows to the dead letters is in the report.
+        let discards =
+            self.table.drift.missing_field == DriftAction::DiscardRow && field.default.is_none();
+        if absent == 0 || !(field.required || discards || (everywhere && was_there)) {
             return;
         }
         let present = self.shape.observed.saturating_sub(absent);
@@ -170,7 +195,7 @@ impl Comparison<'_> {
             expected: if field.required { "required" } else { "present" }.to_owned(),
             observed: observed.into_iter().filter(|(_, count)| *count > 0).collect(),
             sighting: seen.absent.clone(),
-            suggestion: suggest::missing(field),
+            suggestion: suggest::missing(field, self.table),
         });
     }
 
@@ -203,7 +228,7 @@ impl Comparison<'_> {
                 .map(|(kind, s)| (kind.name().to_owned(), s.count))
                 .collect(),
             sighting: joined(changed.iter().map(|(_, sighting)| sighting)),
-            suggestion: suggest::type_changed(field, &kinds),
+            suggestion: suggest::type_changed(field, &kinds, self.table),
         });
     }
 
@@ -218,7 +243,7 @@ impl Comparison<'_> {
             expected: format!("one of {}", names(field.known.iter().map(String::as_str))),
             observed: values.map(|value| (value.value.clone(), value.count)).collect(),
             sighting: seen.unknown.clone(),
-            suggestion: suggest::new_value(field, seen),
+            suggestion: suggest::new_value(field, seen, self.table),
         });
     }
 
@@ -226,17 +251,18 @@ impl Comparison<'_> {
         if seen.nulled.is_none() {
             return;
         }
+        let nested = !seen.kinds.array.is_none() || !seen.kinds.object.is_none();
         self.add(Draft {
             kind: FindingKind::InvalidValue,
             path: answering_path(seen),
             expected: suggest::type_name(&field.kind),
             observed: BTreeMap::from([("nulled".to_owned(), seen.nulled.count)]),
             sighting: seen.nulled.clone(),
-            suggestion: suggest::invalid_value(field),
+            suggestion: suggest::invalid_value(field, nested, self.table),
         });
     }
 
-    fn mixed_units(&mut self, _field: &Field, seen: &FieldShape) {
+    fn mixed_units(&mut self, seen: &FieldShape) {
         let first = seen.units.first.as_deref().unwrap_or_default();
         let others: Vec<_> = seen.units.seen().filter(|(unit, _)| *unit != first).collect();
         if others.is_empty() {
@@ -248,7 +274,7 @@ impl Comparison<'_> {
             expected: format!("one unit, {first} as in the first record"),
             observed: seen.units.seen().map(|(unit, s)| (unit.to_owned(), s.count)).collect(),
             sighting: joined(others.iter().map(|(_, sighting)| *sighting)),
-            suggestion: suggest::ignored(FindingKind::MixedUnits),
+            suggestion: suggest::ignored(FindingKind::MixedUnits, &self.table.drift),
         });
     }
 
@@ -259,6 +285,7 @@ impl Comparison<'_> {
         let known = self.earlier.is_some_and(|e| e.undeclared.iter().any(|p| p.path == path.path));
         let expected =
             if known { "nothing declared, as in earlier windows" } else { "nothing declared" };
+        let suggestion = suggest::new_field(path, self.table, &mut self.given);
         self.add(Draft {
             kind: FindingKind::NewField,
             path: &path.path,
@@ -269,7 +296,7 @@ impl Comparison<'_> {
                 .map(|(kind, s)| (kind.name().to_owned(), s.count))
                 .collect(),
             sighting: joined(path.kinds.seen().map(|(_, sighting)| sighting)),
-            suggestion: suggest::new_field(path),
+            suggestion,
         });
     }
 }

@@ -1,9 +1,15 @@
 //! Suggestions: the lines of the schema file that would accept a finding.
 
+use std::collections::HashSet;
+
 use crate::decode::shape::{FieldShape, Kind, PathShape};
-use crate::drift::finding::FindingKind;
+use crate::drift::finding::{FindingKind, action_name};
 use crate::drift::renamed::Renaming;
-use crate::spec::table::{Field, FieldType, Scalar};
+use crate::spec::pointer::Pointer;
+use crate::spec::table::{
+    Case, DecimalRules, DriftAction, DriftPolicy, Field, FieldType, MinorUnits, OnInvalid, Scalar,
+    Table, TimeRules, TimeUnit, Zone,
+};
 
 /// A type as the schema file names it.
 pub(crate) fn type_name(kind: &FieldType) -> String {
@@ -27,16 +33,40 @@ fn scalar_name(scalar: Scalar) -> String {
     }
 }
 
-/// Stops reporting a kind.
-pub(crate) fn ignored(kind: FindingKind) -> String {
-    format!("drift: {{ {}: ignore }}", kind.name())
+/// Stops reporting a kind: the whole `drift` key of the table, so that its other actions stay.
+pub(crate) fn ignored(kind: FindingKind, policy: &DriftPolicy) -> String {
+    let kinds = FindingKind::ALL.into_iter().filter_map(|other| {
+        let action = if other == kind { DriftAction::Ignore } else { other.action(policy) };
+        (action != DriftAction::Warn).then(|| format!("{}: {}", other.name(), action_name(action)))
+    });
+    format!("drift: {{ {} }}", kinds.collect::<Vec<_>>().join(", "))
 }
 
-/// Declares the path, with a type guessed from kinds and samples.
-pub(crate) fn new_field(path: &PathShape) -> String {
-    let name = column_name(&path.path);
-    let name = yaml(&name);
-    format!("- {{ name: {name}, type: {}, from: {} }}", guess(path), yaml(&path.path))
+/// Declares the path, with a type guessed from kinds and samples and a name that no column has.
+///
+/// No pointer means every item of an array, so what lies inside of one is declared as the whole array.
+pub(crate) fn new_field(path: &PathShape, table: &Table, given: &mut HashSet<String>) -> String {
+    let array =
+        path.path.split_once("/*").map(|(array, _)| array).filter(|array| !array.is_empty());
+    let pointer = array.unwrap_or(&path.path);
+    let kind = if array.is_some() { "json".to_owned() } else { guess(path) };
+    let name = free_name(&column_name(pointer), table, given);
+    format!("- {{ name: {}, type: {kind}, from: {} }}", yaml(&name), yaml(pointer))
+}
+
+/// The name, with a number where a column or an earlier suggestion has it already.
+fn free_name(name: &str, table: &Table, given: &mut HashSet<String>) -> String {
+    let own =
+        [Some(table.partition_column.as_str()), table.raw_column.as_deref(), Some("_extracted_at")];
+    let fields = || table.fields.iter().map(|field| field.name.as_str());
+    let free = |name: &String| {
+        let mut taken = fields().chain(own.into_iter().flatten());
+        !given.contains(name) && taken.all(|other| !other.eq_ignore_ascii_case(name))
+    };
+    let numbered = (2u32..).map(|n| format!("{name}_{n}"));
+    let name = std::iter::once(name.to_owned()).chain(numbered).find(free).unwrap_or_default();
+    given.insert(name.clone());
+    name
 }
 
 fn guess(path: &PathShape) -> String {
@@ -45,7 +75,8 @@ fn guess(path: &PathShape) -> String {
         [] | [Kind::String] => "string".to_owned(),
         [Kind::Bool] => "bool".to_owned(),
         [Kind::Number] => {
-            let fraction = |sample: &String| sample.contains(['.', 'e', 'E']);
+            // Over 18 digits a number may be beyond an int64.
+            let fraction = |sample: &String| sample.len() > 18 || sample.contains(['.', 'e', 'E']);
             let plain = !path.kinds.number.samples.iter().any(fraction);
             // Exact either way: a float would bend what may be money.
             if plain { "int64".to_owned() } else { quoted("decimal(38, 9)") }
@@ -54,47 +85,140 @@ fn guess(path: &PathShape) -> String {
     }
 }
 
-/// Takes the column out, or lets it be absent.
-pub(crate) fn missing(field: &Field) -> String {
+/// Lets the column be absent.
+pub(crate) fn missing(field: &Field, table: &Table) -> String {
     if field.required {
-        line(field, &type_name(&field.kind), &from(field), "required: false")
+        let own = Field { required: false, on_invalid: OnInvalid::Null, ..field.clone() };
+        let line = line(&own, table);
+        format!("{}, required: false }}", line.strip_suffix(" }").unwrap_or(&line))
     } else {
-        ignored(FindingKind::MissingField)
+        ignored(FindingKind::MissingField, &table.drift)
     }
 }
 
 /// Gives the field a type that reads what was seen.
-pub(crate) fn type_changed(field: &Field, kinds: &[Kind]) -> String {
+pub(crate) fn type_changed(field: &Field, kinds: &[Kind], table: &Table) -> String {
     let nested = kinds.iter().any(|kind| matches!(kind, Kind::Array | Kind::Object));
-    let kind = if nested { "json" } else { "string" };
-    line(field, kind, &from(field), "")
+    retyped(FindingKind::TypeChanged, field, nested, table)
 }
 
 /// Adds the values to `known`.
-pub(crate) fn new_value(field: &Field, seen: &FieldShape) -> String {
-    let new = seen.unknown_values.iter().map(|value| &value.value);
-    let known: Vec<String> = field.known.iter().chain(new).map(|value| yaml(value)).collect();
-    line(field, &type_name(&field.kind), &from(field), &format!("known: [{}]", known.join(", ")))
+pub(crate) fn new_value(field: &Field, seen: &FieldShape, table: &Table) -> String {
+    // A value that was cut would accept nothing.
+    let new = seen.unknown_values.iter().filter(|value| !value.value.ends_with('…'));
+    let known = field.known.iter().cloned().chain(new.map(|value| value.value.clone())).collect();
+    line(&Field { known, ..field.clone() }, table)
 }
 
 /// Keeps the value as text.
-pub(crate) fn invalid_value(field: &Field) -> String {
-    let kind = if matches!(field.kind, FieldType::List(_)) { "json" } else { "string" };
-    line(field, kind, &from(field), "")
+pub(crate) fn invalid_value(field: &Field, nested: bool, table: &Table) -> String {
+    let nested = nested || matches!(field.kind, FieldType::List(_));
+    retyped(FindingKind::InvalidValue, field, nested, table)
+}
+
+/// The field as a string or as JSON, without the keys that such a field does not take.
+///
+/// A field that orders, partitions or identifies rows cannot become one.
+fn retyped(kind: FindingKind, field: &Field, nested: bool, table: &Table) -> String {
+    let is = |at: usize| table.fields.get(at).is_some_and(|other| other.name == field.name);
+    let currency =
+        |other: &Field| matches!(other.decimal.integers, Some(MinorUnits::Currency(at)) if is(at));
+    let bound = [table.partition_by, table.version_by].into_iter().flatten().any(is);
+    let scalar = table.primary_key.iter().copied().any(is) || table.fields.iter().any(currency);
+    if bound || (nested && scalar) {
+        return ignored(kind, &table.drift);
+    }
+    let text = FieldType::Scalar(Scalar::String);
+    let was_text = field.kind == text;
+    line(
+        &Field {
+            kind: if nested { FieldType::Json } else { text },
+            min: None,
+            max: None,
+            known: if was_text && !nested { field.known.clone() } else { Vec::new() },
+            case: field.case.filter(|_| was_text && !nested),
+            decimal: DecimalRules::default(),
+            time: TimeRules::default(),
+            ..field.clone()
+        },
+        table,
+    )
 }
 
 /// Reads the new path first, the old one after it.
-pub(crate) fn renamed(field: &Field, renaming: &Renaming) -> String {
-    let mut paths: Vec<String> = field.from.iter().map(ToString::to_string).collect();
-    paths.retain(|path| *path != renaming.to);
-    paths.insert(0, renaming.to.clone());
-    line(field, &type_name(&field.kind), &list(&paths), "")
+pub(crate) fn renamed(field: &Field, renaming: &Renaming, table: &Table) -> String {
+    let mut from: Vec<Pointer> =
+        field.from.iter().filter(|path| path.to_string() != renaming.to).cloned().collect();
+    from.splice(0..0, Pointer::parse(&renaming.to).ok());
+    line(&Field { from, ..field.clone() }, table)
 }
 
-fn line(field: &Field, kind: &str, from: &str, more: &str) -> String {
-    let kind = if kind.contains('(') { quoted(kind) } else { kind.to_owned() };
-    let more = if more.is_empty() { String::new() } else { format!(", {more}") };
-    format!("- {{ name: {}, type: {kind}, from: {from}{more} }}", yaml(&field.name))
+/// The field as a line of the schema file, with everything that is declared of it.
+fn line(field: &Field, table: &Table) -> String {
+    let kind = type_name(&field.kind);
+    let kind = if kind.contains('(') { quoted(&kind) } else { kind };
+    let mut keys = vec![
+        format!("name: {}", yaml(&field.name)),
+        format!("type: {kind}"),
+        format!("from: {}", from(field)),
+    ];
+    keys.extend(field.required.then(|| "required: true".to_owned()));
+    keys.extend(match (field.on_invalid, field.required) {
+        (OnInvalid::Reject, false) => Some("on_invalid: reject".to_owned()),
+        (OnInvalid::Null, true) => Some("on_invalid: \"null\"".to_owned()),
+        _ => None,
+    });
+    keys.extend(field.default.as_ref().map(|json| format!("default: {json}")));
+    keys.extend(field.case.map(|case| match case {
+        Case::Lower => "case: lower".to_owned(),
+        Case::Upper => "case: upper".to_owned(),
+    }));
+    if !field.known.is_empty() {
+        let known: Vec<String> = field.known.iter().map(|value| yaml(value)).collect();
+        keys.push(format!("known: [{}]", known.join(", ")));
+    }
+    keys.extend(field.min.map(|bound| format!("min: {bound}")));
+    keys.extend(field.max.map(|bound| format!("max: {bound}")));
+    decimal_keys(field, table, &mut keys);
+    time_keys(field, &mut keys);
+    format!("- {{ {} }}", keys.join(", "))
+}
+
+fn decimal_keys(field: &Field, table: &Table, keys: &mut Vec<String>) {
+    let rules = &field.decimal;
+    keys.extend(rules.integers.as_ref().map(|_| "integers: minor".to_owned()));
+    match rules.integers {
+        Some(MinorUnits::Digits(digits)) if digits != 2 => {
+            keys.push(format!("minor_digits: {digits}"));
+        }
+        Some(MinorUnits::Currency(at)) => {
+            let currency = table.fields.get(at).map(|other| yaml(&other.name));
+            keys.extend(currency.map(|name| format!("currency: {name}")));
+        }
+        _ => {}
+    }
+    keys.extend(rules.round_half_even.then(|| "round: half_even".to_owned()));
+    keys.extend(rules.decimal_mark.map(|mark| format!("decimal_mark: \"{mark}\"")));
+}
+
+fn time_keys(field: &Field, keys: &mut Vec<String>) {
+    keys.extend(field.time.unit.map(|unit| {
+        let unit = match unit {
+            TimeUnit::Seconds => "s",
+            TimeUnit::Millis => "ms",
+            TimeUnit::Micros => "us",
+            TimeUnit::Nanos => "ns",
+        };
+        format!("unit: {unit}")
+    }));
+    keys.extend(field.time.assume_zone.map(|zone| match zone {
+        Zone::Named(zone) => format!("assume_zone: {}", yaml(zone.name())),
+        Zone::Offset(seconds) => {
+            let (sign, minutes) =
+                (if seconds < 0 { '-' } else { '+' }, seconds.unsigned_abs() / 60);
+            format!("assume_zone: \"{sign}{:02}:{:02}\"", minutes / 60, minutes % 60)
+        }
+    }));
 }
 
 fn from(field: &Field) -> String {

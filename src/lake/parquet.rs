@@ -1,7 +1,7 @@
 //! Record batches into one Parquet file: encoded on a blocking thread, hashed and uploaded as it grows.
 
 use std::io::Write;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::{DataType, Field, SchemaRef};
@@ -12,7 +12,7 @@ use parquet::file::metadata::KeyValue;
 use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesBuilder};
 use parquet::schema::types::ColumnPath;
 use sha2::{Digest, Sha256};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::lake::store::Lake;
@@ -26,6 +26,8 @@ pub const FOOTER_RUN_ID: &str = "lakeward.run_id";
 /// The footer's key for the schema file's fingerprint.
 pub const FOOTER_SCHEMA: &str = "lakeward.schema_fingerprint";
 
+/// Where a column's dictionary is given up: what repeats is far smaller, and every open column holds one.
+const DICTIONARY_BYTES: usize = 256 << 10;
 /// The most rows of a row group, whatever they weigh: readers split work by row group.
 const MAX_GROUP_ROWS: usize = 1 << 20;
 /// Encoded bytes are handed on in pieces of this size.
@@ -66,6 +68,7 @@ impl DataFileFormat {
             .set_compression(codec)
             .set_created_by(concat!("lakeward version ", env!("CARGO_PKG_VERSION")).to_owned())
             .set_max_row_group_row_count(Some(MAX_GROUP_ROWS))
+            .set_dictionary_page_size_limit(DICTIONARY_BYTES)
             .set_key_value_metadata(Some(footer.collect()));
         for field in schema.fields() {
             builder = column_properties(builder, field, raw_column);
@@ -225,9 +228,13 @@ impl DataFileWriter {
         work: impl FnOnce(&mut Encoder) -> parquet::errors::Result<()> + Send + 'static,
     ) -> Result<()> {
         let mut encoder = self.encoder.take().ok_or_else(|| given_up(self.upload.path()))?;
-        let mut working = tokio::task::spawn_blocking(move || {
+        let (finished, mut working) = oneshot::channel();
+        // Few threads, always the same ones: what one frees it uses again, where the memory of the many
+        // that tokio keeps for blocking would add up.
+        encoders()?.spawn(move || {
             let result = work(&mut encoder);
-            (encoder, result)
+            // Nobody listens where the caller dropped this write: the file is given up then.
+            let _ = finished.send((encoder, result));
         });
         let done = loop {
             tokio::select! {
@@ -256,6 +263,23 @@ impl DataFileWriter {
         }
         sent
     }
+}
+
+/// The threads that encode, as many as there are cores.
+fn encoders() -> Result<&'static rayon::ThreadPool> {
+    static ENCODERS: OnceLock<rayon::ThreadPool> = OnceLock::new();
+    if let Some(encoders) = ENCODERS.get() {
+        return Ok(encoders);
+    }
+    let pool = rayon::ThreadPoolBuilder::new()
+        .thread_name(|n| format!("encode-{n}"))
+        // Whoever waits for the work sees it gone, and says so.
+        .panic_handler(|_| ())
+        .build()
+        .map_err(|e| {
+            Error::new(ErrorKind::Unexpected, "could not start the encoders").caused_by(e)
+        })?;
+    Ok(ENCODERS.get_or_init(|| pool))
 }
 
 /// Encodes, and ends a row group when its rows have weighed enough.

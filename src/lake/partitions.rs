@@ -18,7 +18,11 @@ use crate::lake::store::Lake;
 use crate::spec::table::Table;
 
 /// Bytes of memory that the row groups of all open files may take; past it the largest is ended early.
-const MEMORY_BYTES: usize = 64 << 20;
+const MEMORY_BYTES: usize = 48 << 20;
+
+/// Batches without a row for a file after which its row group is ended: each open one holds a compressor and a
+/// dictionary a column.
+const IDLE_BATCHES: u64 = 16;
 
 /// What a [`PartitionWriter`] writes, and where.
 #[derive(Debug)]
@@ -62,6 +66,8 @@ pub struct PartitionWriter {
     open: Vec<OpenFile>,
     /// Closed since the last barrier.
     closed: Vec<StagedFile>,
+    /// Batches written so far.
+    batches: u64,
     /// False while a call is under way, and for good once one has failed or was dropped half done: rows may
     /// be missing then, and no barrier must say otherwise.
     whole: bool,
@@ -106,6 +112,7 @@ impl PartitionWriter {
             max_open: options.max_open.max(1),
             open: Vec::new(),
             closed: Vec::new(),
+            batches: 0,
             whole: true,
         })
     }
@@ -121,6 +128,7 @@ impl PartitionWriter {
             return Ok(Vec::new());
         }
         self.begin()?;
+        self.batches += 1;
         let nowhere = RowPlace { file: u32::MAX, row: u32::MAX };
         let mut places = Vec::new();
         if self.keys.is_keyed() {
@@ -216,7 +224,15 @@ impl PartitionWriter {
         let writer = DataFileWriter::create(&self.lake, &path, &self.format)?;
         let too_many = || Error::new(ErrorKind::Unexpected, "a window has too many files");
         self.next_file = self.next_file.checked_add(1).ok_or_else(too_many)?;
-        Ok(OpenFile { writer, day, partition, ordinal: 0, event: self.event, span: None })
+        Ok(OpenFile {
+            writer,
+            day,
+            partition,
+            ordinal: 0,
+            event: self.event,
+            span: None,
+            last_batch: 0,
+        })
     }
 
     /// Writes rows of one day; gives back the place of the first.
@@ -230,6 +246,7 @@ impl PartitionWriter {
             .map_err(|_| Error::new(ErrorKind::Unexpected, "a data file has too many rows"))?;
         let first = RowPlace { file: file.ordinal, row };
         file.write(part).await?;
+        file.last_batch = self.batches;
         self.open.push(file);
         self.bound_memory().await?;
         Ok(first)
@@ -249,7 +266,15 @@ impl PartitionWriter {
         Ok(file)
     }
 
+    /// Ends row groups whose memory is better used elsewhere: of files that no rows come for, and of the
+    /// largest file where all together take too much.
     async fn bound_memory(&mut self) -> Result<()> {
+        let idle = self.batches.saturating_sub(IDLE_BATCHES);
+        for file in self.open.iter_mut().filter(|file| file.last_batch < idle) {
+            if file.writer.memory() > 0 {
+                file.writer.flush().await?;
+            }
+        }
         let taken: usize = self.open.iter().map(|file| file.writer.memory()).sum();
         if taken <= MEMORY_BYTES {
             return Ok(());
@@ -282,6 +307,7 @@ pub(super) struct OpenFile {
     ordinal: u32,
     event: Option<EventColumn>,
     span: Span,
+    last_batch: u64,
 }
 
 impl OpenFile {

@@ -18,7 +18,7 @@ use object_store::{Error as StoreError, ObjectStore, ObjectStoreExt};
 use object_store::{PutMode, PutOptions, PutPayload};
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::lake::store::disk::{blocking, sweep_dir};
+use crate::lake::store::disk::{blocking, may_write, sweep_dir};
 
 mod disk;
 mod open;
@@ -97,14 +97,21 @@ impl Lake {
         matches!(&*self.place, Place::Local { .. })
     }
 
-    /// Finds out whether the lake can be written, by writing a small object and deleting it.
+    /// Finds out whether the lake can be written: a folder is asked for leave, a bucket is given a small
+    /// object that is deleted again. Its name is always the same, so that a kill in between leaves one at
+    /// most, and only until the next probe.
     ///
     /// # Errors
     /// `Store` with the reason.
     pub async fn probe(&self) -> Result<()> {
-        let name = format!("_lakeward-probe-{}", uuid::Uuid::new_v4().simple());
-        self.put(&name, Bytes::from_static(b"lakeward\n")).await?;
-        self.delete(&name).await
+        if let Place::Local { root, .. } = &*self.place {
+            let root = root.clone();
+            let asked = blocking(move || may_write(&root));
+            return asked.await.map_err(|e| self.io_failed("could not write", "", e));
+        }
+        const NAME: &str = "_lakeward-probe";
+        self.put(NAME, Bytes::from_static(b"lakeward\n")).await?;
+        self.delete(NAME).await
     }
 
     /// Writes `path` unless something stands there.

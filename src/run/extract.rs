@@ -28,9 +28,16 @@ pub struct Limits {
     pub requests: Option<u64>,
 }
 
+/// A new run's id; ids sort by time.
+pub fn new_run_id() -> String {
+    Uuid::now_v7().to_string()
+}
+
 /// What to extract, from where, and how.
 #[derive(Debug)]
 pub struct Extraction {
+    /// The run's id, in every log line, manifest and data file of it.
+    pub run_id: String,
     /// The API.
     pub source: Arc<Source>,
     /// Where the rows go.
@@ -56,12 +63,17 @@ pub struct Extraction {
 /// # Errors
 /// Only what concerns no window: a client that cannot be built, a lake that cannot be opened.
 pub async fn extract(extraction: Extraction) -> Result<RunReport> {
-    let Extraction { source, lake, units, refresh, jobs, limits, clock, stop, progress } =
+    let span = tracing::info_span!("run", run_id = %extraction.run_id);
+    extract_all(extraction).instrument(span).await
+}
+
+async fn extract_all(extraction: Extraction) -> Result<RunReport> {
+    let Extraction { run_id, source, lake, units, refresh, jobs, limits, clock, stop, progress } =
         extraction;
     lake.probe().await?;
     let client = Client::new(&source, Arc::clone(&clock))?;
     let run = Arc::new(Run {
-        run_id: Uuid::now_v7().to_string(),
+        run_id,
         client: match limits.requests {
             Some(requests) => client.with_budget(requests),
             None => client,
@@ -95,7 +107,6 @@ pub async fn extract(extraction: Extraction) -> Result<RunReport> {
 async fn one(run: Arc<Run>, unit: Unit) -> WindowReport {
     let span = tracing::info_span!(
         "window",
-        run_id = %run.run_id,
         stream = %unit.stream.name,
         window = %unit.window,
     );

@@ -22,7 +22,7 @@ use crate::run::stages::Landed;
 use crate::spec::table::Table;
 
 /// Partition files that may be open at once: a day's window touches one or two, a backfill's few.
-const MAX_OPEN: usize = 16;
+const MAX_OPEN: usize = 8;
 
 /// A window's rows on their way into the lake, as far as they have come.
 #[derive(Debug)]

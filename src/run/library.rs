@@ -14,7 +14,7 @@ use crate::http::client::Client;
 use crate::http::pages::{Resume, pages};
 use crate::lake::store::Lake;
 use crate::page::{Meter, Position};
-use crate::run::extract::{Extraction, Limits, extract};
+use crate::run::extract::{Extraction, Limits, extract, new_run_id};
 use crate::run::plan::Unit;
 use crate::run::progress::Progress;
 use crate::run::report::RunReport;
@@ -109,6 +109,7 @@ impl StreamWindow {
     pub async fn extract(&self, lake: &Lake) -> Result<RunReport> {
         let units = vec![Unit { stream: Arc::clone(&self.of.stream), window: self.window }];
         extract(Extraction {
+            run_id: new_run_id(),
             source: Arc::clone(&self.of.source),
             lake: lake.clone(),
             progress: Arc::new(Progress::new(units.len())),

@@ -90,6 +90,9 @@ pub struct Failure {
     pub message: String,
     /// What to do.
     pub hint: Option<String>,
+    /// The message without its place: failures that share it are told once.
+    #[serde(skip)]
+    pub summary: String,
 }
 
 impl From<&Error> for Failure {
@@ -97,7 +100,8 @@ impl From<&Error> for Failure {
         Self {
             kind: error.kind().name(),
             message: error.to_string(),
-            hint: error.hint_text().map(str::to_owned),
+            hint: error.advice().map(str::to_owned),
+            summary: error.message().to_owned(),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! From the last page to the commit: what was staged is settled, counted, judged, and published or kept.
 
 use crate::decode::shape::Shape;
+use crate::drift::finding::FindingKind;
 use crate::drift::report::{DriftReport, report};
 use crate::error::{Error, ErrorKind, Result};
 use crate::manifest::hold::{Outcome, WindowRun};
@@ -67,6 +68,7 @@ async fn outcome(
     for line in report.lines() {
         tracing::warn!("drift: {line}");
     }
+    mention(shape);
     let verdict = judge(unit, &counts, &report, &path, rejects.as_deref());
     let drift = Drift {
         path,
@@ -74,6 +76,19 @@ async fn outcome(
         worst: report.worst().map(|action| action_name(action).to_owned()),
     };
     Ok((Outcome { files, drift: Some(drift), rejects, counts }, verdict))
+}
+
+/// Says what was mended or left uncounted while decoding.
+fn mention(shape: &Shape) {
+    for (count, what) in [
+        (shape.duplicate_keys, "keys stood twice in one object: the last won"),
+        (shape.surrogates, "lone surrogates became U+FFFD"),
+        (shape.uncounted, "values lie at undeclared paths beyond the 1,000 that are reported"),
+    ] {
+        if count > 0 {
+            tracing::warn!(count, "{count} {what}");
+        }
+    }
 }
 
 /// The reject limit, the drift policy, and the API's own total, in this order.
@@ -96,7 +111,13 @@ fn judge(
         .with("dead letters", rejects.unwrap_or_default())
         .hint("nothing was published; look at the dead letters, then mend the schema or the limit and run again"));
     }
-    if report.worst() == Some(DriftAction::Fail) {
+    // A renaming is known when the window has ended: its rows cannot be discarded one by one.
+    let discarded = report.findings.iter().any(|finding| {
+        finding.kind == FindingKind::Renamed
+            && finding.severity == DriftAction::DiscardRow
+            && finding.share > table.reject_limit
+    });
+    if discarded || report.worst() == Some(DriftAction::Fail) {
         return Err(Error::new(
             ErrorKind::Contract,
             "the API has changed in a way that the drift policy forbids",

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures::StreamExt as _;
 use tokio::sync::mpsc::{Receiver, channel};
-use tokio::task::JoinHandle;
+use tokio::sync::oneshot;
 use tracing::Instrument as _;
 
 use crate::decode::shape::Shape;
@@ -58,26 +58,37 @@ pub(crate) struct Decoding {
     /// Pages as rows, in order; an error is the last item.
     pub(crate) landed: Receiver<Result<Landed>>,
     wanted: Arc<AtomicBool>,
-    task: JoinHandle<Decoder>,
+    decoder: oneshot::Receiver<Decoder>,
 }
 
 impl Decoding {
-    /// Decodes `pages` beside the stages around it.
-    pub(crate) fn start(mut decoder: Decoder, mut pages: Receiver<Result<Page>>) -> Self {
+    /// Decodes `pages` beside the stages around it, on a thread of its own: it is all computing, and one
+    /// thread's memory is used again where that of many would add up.
+    ///
+    /// # Errors
+    /// `Unexpected` when the system gives no thread.
+    pub(crate) fn start(mut decoder: Decoder, mut pages: Receiver<Result<Page>>) -> Result<Self> {
         let (sender, landed) = channel(QUEUE);
+        let (done, ended) = oneshot::channel();
         let wanted = Arc::new(AtomicBool::new(false));
         let wants = Arc::clone(&wanted);
-        let task = async move {
-            while let Some(page) = pages.recv().await {
+        let span = tracing::Span::current();
+        let work = move || {
+            let _entered = span.entered();
+            while let Some(page) = pages.blocking_recv() {
                 let page = page.and_then(|page| decode(&mut decoder, page, &wants));
                 let failed = page.is_err();
-                if sender.send(page).await.is_err() || failed {
+                if sender.blocking_send(page).is_err() || failed {
                     break;
                 }
             }
-            decoder
+            // Only a window that was given up has nobody who asks for it.
+            let _ = done.send(decoder);
         };
-        Self { landed, wanted, task: tokio::spawn(task.in_current_span()) }
+        std::thread::Builder::new().name("decode".to_owned()).spawn(work).map_err(|error| {
+            Error::new(ErrorKind::Unexpected, "could not start a thread").caused_by(error)
+        })?;
+        Ok(Self { landed, wanted, decoder: ended })
     }
 
     /// Asks for the shape with one of the next pages, for a checkpoint there.
@@ -88,7 +99,7 @@ impl Decoding {
     /// The shape of everything that was decoded.
     pub(crate) async fn shape(self) -> Result<Shape> {
         drop(self.landed);
-        let decoder = self.task.await.map_err(|error| {
+        let decoder = self.decoder.await.map_err(|error| {
             Error::new(ErrorKind::Unexpected, "the decoder stopped").caused_by(error)
         })?;
         Ok(decoder.shape().clone())
@@ -96,7 +107,7 @@ impl Decoding {
 }
 
 fn decode(decoder: &mut Decoder, page: Page, wants: &AtomicBool) -> Result<Landed> {
-    let decoded = tokio::task::block_in_place(|| decoder.decode(&page))?;
+    let decoded = decoder.decode(&page)?;
     let shape = wants.swap(false, Ordering::Relaxed).then(|| decoder.shape().clone());
     Ok(Landed {
         decoded,

@@ -22,6 +22,10 @@ use crate::run::stages::{Decoding, fetch};
 
 /// Extracts a window and says what became of it; an error is part of the report.
 pub(crate) async fn run(run: &Run, unit: &Unit) -> WindowReport {
+    if let Some(cause) = run.stop.cause() {
+        // Not begun: the end of the run says so, once for all of them.
+        return WindowReport::failed(&run.source.name, unit, &cause.error());
+    }
     match extract(run, unit).await {
         Ok((outcome, manifest)) => {
             tracing::info!(
@@ -34,7 +38,7 @@ pub(crate) async fn run(run: &Run, unit: &Unit) -> WindowReport {
             WindowReport::new(&run.source.name, unit, outcome).with_manifest(&manifest)
         }
         Err(error) => {
-            tracing::error!(kind = error.kind().name(), hint = error.hint_text(), "{error}");
+            log_failure(&error);
             let report = WindowReport::failed(&run.source.name, unit, &error);
             match newest(run, unit).await {
                 Ok(Some(manifest)) => report.with_manifest(&manifest),
@@ -44,10 +48,14 @@ pub(crate) async fn run(run: &Run, unit: &Unit) -> WindowReport {
     }
 }
 
+/// One line at the instant of the failure; the end of the run says the rest, once.
+fn log_failure(error: &Error) {
+    let request_id = error.context().find(|(key, _)| *key == "request_id").map(|(_, id)| id);
+    let (kind, exit) = (error.kind().name(), error.kind().exit_code());
+    tracing::error!(kind, exit, request_id, "window failed: {}", error.message());
+}
+
 async fn extract(run: &Run, unit: &Unit) -> Result<(Outcome, Manifest)> {
-    if let Some(cause) = run.stop.cause() {
-        return Err(cause.error());
-    }
     let mut held = match take(chain(run, unit)?, Arc::clone(&run.clock), intent(run, unit)).await? {
         Taken::Committed(manifest) => return Ok((Outcome::Unchanged, *manifest)),
         Taken::Run(held) => held,
@@ -67,7 +75,7 @@ async fn extract(run: &Run, unit: &Unit) -> Result<(Outcome, Manifest)> {
         meter,
         stop.clone(),
     );
-    let mut decoding = Decoding::start(decoder, fetch(pages));
+    let mut decoding = Decoding::start(decoder, fetch(pages))?;
     let ended = land(run, &mut landing, &mut decoding, &held).await;
     // Whoever still waits for the API, or for the loss of the window, waits for nothing now.
     stop.cancel();

@@ -11,4 +11,5 @@ mod bad_input;
 mod crash;
 mod extract;
 mod layers;
+mod messages;
 mod support;

@@ -7,22 +7,22 @@ pub mod files;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::cli::args::DemoArgs;
+use crate::cli::args::{DemoArgs, LogFormat};
 use crate::cli::render::{out, thousands};
-use crate::cli::{extract as extract_command, progress, signals};
+use crate::cli::{extract as extract_command, failures};
 use crate::clock::SystemClock;
 use crate::error::Result;
 use crate::lake::store::Lake;
-use crate::run::extract::{Extraction, Limits, extract};
+use crate::run::extract::{Extraction, Limits, new_run_id};
 use crate::run::plan::units;
 use crate::run::progress::Progress;
-use crate::run::report::RunReport;
+use crate::run::report::{Outcome, RunReport};
 use crate::run::stop::Stop;
 use crate::spec::source::Source;
 use crate::window::{Window, parse_instant};
 
 /// Runs the demo and tells its story on stdout.
-pub async fn run(args: DemoArgs) -> Result<u8> {
+pub async fn run(args: DemoArgs, log: LogFormat) -> Result<u8> {
     let lake = Lake::open(&args.lake)?;
     let api = api::start().await?;
     let folder = declared_in(&args.lake, &lake);
@@ -38,38 +38,34 @@ pub async fn run(args: DemoArgs) -> Result<u8> {
     let days = Window::new(parse_instant("2026-03-16")?, parse_instant("2026-03-18")?)?
         .split(std::time::Duration::from_secs(86_400))?;
     let units = units(&source, &[], &days)?;
-    let stop = Stop::default();
-    signals::stop_on_signals(stop.clone())?;
-    let progress = Arc::new(Progress::new(units.len()));
-    let bar = progress::show(Arc::clone(&progress));
     let extraction = Extraction {
+        run_id: new_run_id(),
         source: Arc::new(source),
         lake: lake.clone(),
+        progress: Arc::new(Progress::new(units.len())),
         units,
         refresh: false,
         jobs: 1,
         limits: Limits::default(),
         clock: Arc::new(SystemClock),
-        stop,
-        progress,
+        stop: Stop::default(),
     };
-    let ended = extract(extraction).await;
-    if let Some(bar) = bar {
-        bar.abort();
-        let _ = bar.await;
-    }
-    let report = ended?;
+    let report = extract_command::watched(extraction).await?;
     out(&extract_command::table(&report))?;
-    out(&story(&report, &args.lake))?;
+    if report.exit == 0 {
+        out(&story(&report, args.lake.trim_end_matches('/')))?;
+    }
+    failures::print_failures(log, &report);
     Ok(report.exit)
 }
 
-/// Where the demo's source file goes: beside the tables of a local lake, under a name that readers skip.
+/// Where the demo's source file goes: beside the tables of a local lake, under a name that readers skip;
+/// for a bucket, into a folder here.
 fn declared_in(argument: &str, lake: &Lake) -> PathBuf {
     if lake.is_local() {
         Path::new(argument.strip_prefix("file://").unwrap_or(argument)).join("_demo")
     } else {
-        std::env::temp_dir().join(format!("lakeward-demo-{}", std::process::id()))
+        PathBuf::from("lakeward-demo")
     }
 }
 
@@ -78,9 +74,11 @@ fn story(report: &RunReport, lake: &str) -> String {
     let sum = |of: fn(&crate::manifest::version::Counts) -> u64| {
         report.windows.iter().filter_map(|w| w.counts.as_ref()).map(of).sum::<u64>()
     };
+    let before = report.windows.iter().all(|window| window.outcome == Outcome::Unchanged);
+    let when = if before { " by the demo that ran before; this one fetched nothing" } else { "" };
     let mut text = format!(
         "\nWhat happened\n\
-         \x20 {} records were fetched: {} written, {} rejected, {} duplicates. Nothing else is possible.\n\
+         \x20 {} records were fetched{when}: {} written, {} rejected, {} duplicates. Nothing else is possible.\n\
          \x20 {} requests, {} of them again after the API said 429 or 503.\n",
         thousands(sum(|c| c.fetched)),
         thousands(sum(|c| c.written)),

@@ -66,6 +66,19 @@ fn duplicates_and_surrogates() {
     assert_eq!((shape.duplicate_keys, shape.surrogates), (4, 2));
 }
 
+/// Readers that take the raw column as JSON refuse lone surrogates; nothing else of the text changes.
+#[test]
+fn lone_surrogates_in_json_text() {
+    let fields = vec![field("x", FieldType::Json)];
+    let body = r#"[{"x" : "a\\ud800\ud83d\ude00\uD800\udfff"},{"u":"\udc00","x":["\ud800\u0041"]},{"x":"\ud83d\ude00\n"}]"#;
+    let (_, decoded) = decode(table(fields), body);
+    let raw = decoded.batch.column(2).as_string_view();
+    assert_eq!(raw.value(0), r#"{"x" : "a\\ud800\ud83d\ude00\uD800\udfff"}"#);
+    assert_eq!(raw.value(1), r#"{"u":"\ufffd","x":["\ufffd\u0041"]}"#);
+    assert_eq!(raw.value(2), r#"{"x":"\ud83d\ude00\n"}"#);
+    assert_eq!(shown(&decoded, 0, 1), r#"["\ufffd\u0041"]"#);
+}
+
 /// An escaped key is the key that it spells, and never another one.
 #[test]
 fn escaped_keys() {

@@ -51,6 +51,20 @@ fn observes_undeclared_paths() {
     assert_eq!((shape.fields[0].absent.count, shape.fields[0].null), (3, 1));
 }
 
+/// "`count` (records concerned)": two items of an array are one record.
+#[test]
+fn array_items_count_once_a_record() {
+    let fields = vec![
+        from(field("a", STRING), &["/items/0/sku"]),
+        from(field("b", STRING), &["/items/1/sku"]),
+    ];
+    let body = r#"[{"items":[{"sku":"s","qty":2},{"sku":"t","qty":3}]},{"items":["x","y"]}]"#;
+    let (decoder, _) = decode(table(fields), body);
+    let paths = decoder.shape().undeclared.iter();
+    let paths: Vec<_> = paths.map(|p| (p.path.as_str(), p.kinds.count())).collect();
+    assert_eq!(paths, [("/items/*/qty", 1), ("/items/*", 1)]);
+}
+
 /// "Paths are capped at 1,000 a window, so that an object with free keys cannot flood the report."
 #[test]
 fn free_keys_are_capped() {

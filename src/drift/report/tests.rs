@@ -195,6 +195,79 @@ fn new_and_invalid_values_and_mixed_units() {
     assert_eq!(report.findings[2].samples, ["1773705600000"]);
 }
 
+/// "One finding a kind and path": several columns may read one path.
+#[test]
+fn one_finding_a_kind_and_path() {
+    let fields =
+        vec![id(), field("n", INT, &["/x"]), field("b", FieldType::Scalar(Scalar::Bool), &["/x"])];
+    let report = compare(&table(fields), r#"[{"id":"a","x":[1]},{"id":"b","x":5}]"#, None);
+    assert_eq!(brief(&report), ["type_changed /x 2", "invalid_value /x 2"]);
+    let suggestion = &report.findings[0].suggestion;
+    assert_eq!(suggestion.lines().count(), 2, "{suggestion}");
+}
+
+/// "`suggestion` (the YAML lines that would accept it)": pasted, the file is valid and nothing else has changed.
+#[test]
+fn suggestions_are_whole_fields() {
+    const SCHEMA: &str = r#"version: 1
+table: t
+primary_key: id
+partition_by: at
+drift: { renamed: ignore, missing_field: fail }
+fields:
+- { name: id, type: string, from: /id, required: true }
+- { name: amount, type: "decimal(18, 2)", from: [/amount, "/a b"], required: true, default: 0, min: 0, max: 1000, integers: minor, currency: currency, round: half_even, decimal_mark: "," }
+- { name: currency, type: string, from: /currency, default: INR, case: upper, known: [INR] }
+- { name: at, type: timestamp, from: /at, on_invalid: reject, assume_zone: "+05:30" }
+"#;
+    let folder = tempfile::tempdir().expect("folder");
+    let load = |text: &str| {
+        let file = folder.path().join("t.yaml");
+        std::fs::write(&file, text).expect("written");
+        Table::load(&file).unwrap_or_else(|error| panic!("{text}\n{error}"))
+    };
+    let table = load(SCHEMA);
+    let body = r#"[{"id":"a","amount":true,"currency":"usd","at":1,"currency ":1,"date":2,"_raw":{},"x_y":1,"x y":"s"},
+        {"id":7,"amount":[1],"at":1773705600000,"big":12345678901234567890},
+        {"id":{},"at":true}, {}]"#;
+    let report = compare(&table, body, None);
+    let of = |kind: &str, path: &str| {
+        let found = report.findings.iter().find(|f| f.kind.name() == kind && f.path == path);
+        found
+            .map(|f| f.suggestion.clone())
+            .unwrap_or_else(|| panic!("{kind} {path}: {:?}", brief(&report)))
+    };
+    assert_eq!(
+        of("new_value", "/currency"),
+        "- { name: currency, type: string, from: /currency, default: \"INR\", case: upper, known: [INR, USD] }"
+    );
+    assert_eq!(
+        of("type_changed", "/amount"),
+        "- { name: amount, type: json, from: [/amount, \"/a b\"], required: true, default: 0 }"
+    );
+    assert_eq!(
+        of("missing_field", "/id"),
+        "- { name: id, type: string, from: /id, required: false }"
+    );
+    assert_eq!(
+        of("mixed_units", "/at"),
+        "drift: { missing_field: fail, renamed: ignore, mixed_units: ignore }"
+    );
+    assert_eq!(of("new_field", "/date"), "- { name: date_2, type: int64, from: /date }");
+    assert_eq!(of("new_field", "/x y"), "- { name: x_y_2, type: string, from: \"/x y\" }");
+    assert_eq!(of("new_field", "/big"), "- { name: big, type: \"decimal(38, 9)\", from: /big }");
+    for finding in report.findings.iter().filter(|f| f.path != "/id") {
+        let line = &finding.suggestion;
+        let name = line.split([':', ',']).nth(1).unwrap_or_default();
+        let start =
+            if line.starts_with("- ") { format!("- {{ name:{name},") } else { "drift:".to_owned() };
+        let kept = SCHEMA.lines().filter(|old| !old.starts_with(&start));
+        let mut lines: Vec<&str> = kept.collect();
+        lines.insert(if line.starts_with("- ") { lines.len() } else { 4 }, line);
+        load(&(lines.join("\n") + "\n"));
+    }
+}
+
 #[test]
 fn renamed_without_and_with_earlier_windows() {
     let fields = vec![

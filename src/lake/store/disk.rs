@@ -10,6 +10,12 @@ pub(super) async fn blocking<T: Send + 'static>(
     tokio::task::spawn_blocking(work).await.unwrap_or_else(|e| Err(std::io::Error::other(e)))
 }
 
+/// Whether this user may make and remove files in `dir`; also an error on a file system that is read-only.
+pub(super) fn may_write(dir: &FsPath) -> std::io::Result<()> {
+    use rustix::fs::{Access, access};
+    Ok(access(dir, Access::WRITE_OK | Access::EXEC_OK)?)
+}
+
 pub(super) fn sweep_dir(dir: &FsPath, name_prefix: &str) -> std::io::Result<usize> {
     let entries = match std::fs::read_dir(dir) {
         Err(e) if e.kind() == IoKind::NotFound => return Ok(0),

@@ -1,5 +1,7 @@
 //! The table of a schema file.
 
+use std::collections::HashMap;
+
 use serde_json::Value;
 
 use crate::spec::declared::table as declared;
@@ -120,11 +122,13 @@ fn fields(
         (raw_column, "the raw column"),
         (Some(EXTRACTED_AT), "lakeward's own column"),
     ];
+    let mut folded: HashMap<String, &str> = HashMap::new();
     for (index, name) in siblings.names.iter().enumerate().filter(|(_, name)| !name.is_empty()) {
         let at = place.item(index).key("name");
-        let before = siblings.names.iter().take(index).find(|other| same_column(other, name));
+        let before = folded.get(&name.to_lowercase()).copied();
+        folded.entry(name.to_lowercase()).or_insert(name);
         match before {
-            Some(other) if other == name => {
+            Some(other) if other == *name => {
                 document.error(&at, format!("a second field with the name `{name}`"));
             }
             Some(other) => {
