@@ -98,6 +98,25 @@ impl WindowRun {
         self.resumed.as_ref()
     }
 
+    /// Gives up what there was to go on from, because the lake has lost a part of it: the attempt begins with
+    /// the first page, and nothing of an earlier one stays staged.
+    ///
+    /// # Errors
+    /// As [`WindowRun::checkpoint`].
+    pub async fn start_anew(&mut self) -> Result<()> {
+        let now = self.held.clock.now();
+        self.held
+            .write(|next| {
+                next.files = Vec::new();
+                next.checkpoint = Checkpoint::start();
+                next.counts = Counts::default();
+                next.started_at = now;
+            })
+            .await?;
+        self.resumed = None;
+        publish::discard(&self.held.chain, &self.held.newest().await.1).await
+    }
+
     /// Cancelled once the window is lost to another run: stop, nothing more can be committed.
     pub fn lost(&self) -> CancellationToken {
         self.held.lost()

@@ -14,7 +14,6 @@
 //!
 //! Resume needs equal fingerprints. `accept_drift` resumes a window that failed by the contract.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
@@ -144,7 +143,7 @@ async fn start(
         }
         return Err(error);
     }
-    discard(&held.chain, &held.newest().await.1).await?;
+    publish::discard(&held.chain, &held.newest().await.1).await?;
     Ok(Taken::Run(Box::new(run)))
 }
 
@@ -212,22 +211,4 @@ fn first_version(
         ended_by: None,
         last_commit: carried.and_then(Manifest::commit_record),
     }
-}
-
-/// Deletes what earlier attempts staged and `manifest` does not name. Later attempts are not ours to judge.
-async fn discard(chain: &Chain, manifest: &Manifest) -> Result<()> {
-    let files = manifest.files.iter().map(|file| file.path.as_str());
-    let kept: HashSet<&str> = files.chain(manifest.checkpoint.parts.paths()).collect();
-    for attempt in publish::staged_attempts(chain, manifest.attempt).await? {
-        let dir = chain.dir().staging_dir(chain.name(), attempt);
-        let listed = chain.lake().list(&dir).await?;
-        if listed.iter().all(|object| !kept.contains(object.path.as_str())) {
-            chain.lake().delete_all(&dir).await?;
-            continue;
-        }
-        for object in listed.iter().filter(|object| !kept.contains(object.path.as_str())) {
-            chain.lake().delete(&object.path).await?;
-        }
-    }
-    Ok(())
 }

@@ -144,6 +144,24 @@ pub(crate) async fn staged_attempts(chain: &Chain, limit: u64) -> Result<Vec<u64
     Ok(dirs.iter().filter_map(|dir| dir.parse().ok()).filter(|attempt| *attempt < limit).collect())
 }
 
+/// Deletes what earlier attempts staged and `manifest` does not name. Later attempts are not ours to judge.
+pub(crate) async fn discard(chain: &Chain, manifest: &Manifest) -> Result<()> {
+    let files = manifest.files.iter().map(|file| file.path.as_str());
+    let kept: HashSet<&str> = files.chain(manifest.checkpoint.parts.paths()).collect();
+    for attempt in staged_attempts(chain, manifest.attempt).await? {
+        let dir = chain.dir().staging_dir(chain.name(), attempt);
+        let listed = chain.lake().list(&dir).await?;
+        if listed.iter().all(|object| !kept.contains(object.path.as_str())) {
+            chain.lake().delete_all(&dir).await?;
+            continue;
+        }
+        for object in listed.iter().filter(|object| !kept.contains(object.path.as_str())) {
+            chain.lake().delete(&object.path).await?;
+        }
+    }
+    Ok(())
+}
+
 /// Ends the chain of a window that ours has replaced, so that whoever still works on it loses it.
 async fn end_window(by: &Held, name: &str) -> Result<()> {
     let name: WindowName = name.parse().map_err(|cause: Error| {

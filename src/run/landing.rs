@@ -12,13 +12,14 @@ use crate::lake::dedupe::KeyIndex;
 use crate::lake::partitions::{PartitionWriter, WriteOptions};
 use crate::lake::store::Lake;
 use crate::manifest::checkpoint::Parts;
-use crate::manifest::hold::{Progress, WindowRun};
+use crate::manifest::hold::{Progress, Resumed, WindowRun};
 use crate::manifest::version::Counts;
 use crate::page::{Meter, Position};
 use crate::run::footer::Footer;
 use crate::run::plan::Unit;
 use crate::run::shared::Run;
 use crate::run::stages::Landed;
+use crate::spec::table::Table;
 
 /// Partition files that may be open at once: a day's window touches one or two, a backfill's few.
 const MAX_OPEN: usize = 8;
@@ -48,18 +49,26 @@ impl Landing {
     pub(crate) async fn open(
         run: &Run,
         unit: &Unit,
-        held: &WindowRun,
+        held: &mut WindowRun,
         decoder: &mut Decoder,
         meter: Arc<Meter>,
     ) -> Result<Self> {
         let table = &unit.stream.table;
         let (lake, dir, name) = (run.lake.clone(), held.chain().dir().clone(), held.name().clone());
+        let Left { shape, keys } = match left(&lake, table, held).await? {
+            Some(left) => left,
+            None => {
+                tracing::warn!("the checkpoint is damaged: the window begins anew");
+                held.start_anew().await?;
+                Left { shape: None, keys: KeyIndex::new(table) }
+            }
+        };
+        if let Some(shape) = shape {
+            decoder.resume(shape);
+        }
         let resumed = held.resumed();
         let parts = resumed.map(|resumed| resumed.checkpoint.parts.clone()).unwrap_or_default();
         let counts = resumed.map(|resumed| resumed.counts).unwrap_or_default();
-        if let Some(path) = parts.shape.last() {
-            decoder.resume(read_shape(&lake, path).await?);
-        }
         if let Some(resumed) = resumed {
             tracing::info!(
                 pages = resumed.checkpoint.pages,
@@ -76,7 +85,7 @@ impl Landing {
             attempt: held.attempt(),
             footer: Footer::entries(table, &name.to_string(), &run.run_id),
             first_file: 1,
-            keys: KeyIndex::load(&lake, table, &parts.keys).await?,
+            keys,
             max_open: MAX_OPEN,
         };
         Ok(Self {
@@ -136,6 +145,13 @@ impl Landing {
     /// Whether a checkpoint is due: a file has reached its size, or enough time has passed.
     pub(crate) fn checkpoint_due(&self) -> bool {
         self.full || self.last_checkpoint.elapsed() >= self.every
+    }
+
+    /// Whether the API refuses to go on from the earlier attempt's checkpoint: its cursor may have run out, and
+    /// would be refused by every rerun.
+    pub(crate) fn is_refused(&self, error: &Error) -> bool {
+        let resumed = self.earlier.pages > 0 && self.position.pages == self.earlier.pages;
+        resumed && error.kind() == ErrorKind::Api
     }
 
     /// Makes all that has landed durable, then names it. Only at a page boundary.
@@ -205,14 +221,56 @@ impl Landing {
     }
 }
 
-async fn read_shape(lake: &Lake, path: &str) -> Result<Shape> {
-    let broken = || {
-        Error::new(ErrorKind::Store, "the checkpoint's drift observations cannot be read")
-            .with("object", path)
-            .hint("run with --refresh to fetch the window anew")
+/// What an earlier attempt knew, beside the rows.
+struct Left {
+    shape: Option<Shape>,
+    keys: KeyIndex,
+}
+
+/// Reads what the checkpoint names; `None` where a part of it is missing or damaged, which the log names.
+async fn left(lake: &Lake, table: &Table, held: &WindowRun) -> Result<Option<Left>> {
+    let Some(resumed) = held.resumed() else {
+        return Ok(Some(Left { shape: None, keys: KeyIndex::new(table) }));
     };
-    let text = lake.read(path).await?.ok_or_else(broken)?;
-    serde_json::from_slice(&text).map_err(|error| broken().caused_by(error))
+    let parts = &resumed.checkpoint.parts;
+    if !is_whole(lake, held, resumed).await? {
+        return Ok(None);
+    }
+    let shape = match parts.shape.last() {
+        Some(path) => match read_shape(lake, path).await? {
+            Some(shape) => Some(shape),
+            None => return Ok(None),
+        },
+        None => None,
+    };
+    let keys = KeyIndex::load(lake, table, &parts.keys).await?;
+    Ok(keys.map(|keys| Left { shape, keys }))
+}
+
+/// Whether everything that the checkpoint names is there, the data files at their length.
+async fn is_whole(lake: &Lake, held: &WindowRun, resumed: &Resumed) -> Result<bool> {
+    let root = held.chain().dir().staging_root(held.name());
+    let staged = lake.list(&root).await?;
+    let size = |path: &str| staged.iter().find(|object| object.path == path).map(|o| o.size);
+    let files = resumed.files.iter().filter(|file| size(&file.path) != Some(file.bytes));
+    let parts = resumed.checkpoint.parts.paths().filter(|path| size(path).is_none());
+    let lost: Vec<&str> = files.map(|file| file.path.as_str()).chain(parts).collect();
+    for path in &lost {
+        tracing::warn!(path = lake.url_of(path), "a staged file is missing or cut");
+    }
+    Ok(lost.is_empty())
+}
+
+async fn read_shape(lake: &Lake, path: &str) -> Result<Option<Shape>> {
+    let text = lake.read(path).await?.unwrap_or_default();
+    Ok(match serde_json::from_slice(&text) {
+        Ok(shape) => Some(shape),
+        Err(error) => {
+            let path = lake.url_of(path);
+            tracing::warn!(path, %error, "the drift observations cannot be used");
+            None
+        }
+    })
 }
 
 fn count(length: usize) -> u64 {

@@ -56,13 +56,16 @@ fn log_failure(error: &Error) {
 }
 
 async fn extract(run: &Run, unit: &Unit) -> Result<(Outcome, Manifest)> {
-    let held = match take(chain(run, unit)?, Arc::clone(&run.clock), intent(run, unit)).await? {
+    let mut held = match take(chain(run, unit)?, Arc::clone(&run.clock), intent(run, unit)).await? {
         Taken::Committed(manifest) => return Ok((Outcome::Unchanged, *manifest)),
         Taken::Run(held) => held,
     };
     let meter = Arc::new(Meter::default());
-    let mut decoder = Decoder::new(Arc::clone(&unit.stream.table), options(run, unit))?;
-    let mut landing = Landing::open(run, unit, &held, &mut decoder, Arc::clone(&meter)).await?;
+    let opened = open(run, unit, &mut held, Arc::clone(&meter)).await;
+    let (decoder, mut landing) = match opened {
+        Ok(opened) => opened,
+        Err(error) => return Err(let_go(run, *held, error, Ok(())).await),
+    };
     let stop = stop_of(run, &held);
     let pages = pages(
         run.client.clone(),
@@ -87,7 +90,12 @@ async fn extract(run: &Run, unit: &Unit) -> Result<(Outcome, Manifest)> {
             Err(error) => Err(let_go(run, *held, error, Ok(())).await),
         },
         Ended::Early(error) => {
-            let saved = landing.checkpoint(&held, &shape).await;
+            let saved = if landing.is_refused(&error) {
+                tracing::warn!("the API refuses to go on from the checkpoint: a rerun begins anew");
+                held.start_anew().await
+            } else {
+                landing.checkpoint(&held, &shape).await
+            };
             Err(let_go(run, *held, error, saved).await)
         }
         Ended::Broken(error) => {
@@ -95,6 +103,18 @@ async fn extract(run: &Run, unit: &Unit) -> Result<(Outcome, Manifest)> {
             Err(let_go(run, *held, error, Ok(())).await)
         }
     }
+}
+
+/// The two stages that remember what an earlier attempt left.
+async fn open(
+    run: &Run,
+    unit: &Unit,
+    held: &mut WindowRun,
+    meter: Arc<Meter>,
+) -> Result<(Decoder, Landing)> {
+    let mut decoder = Decoder::new(Arc::clone(&unit.stream.table), options(run, unit))?;
+    let landing = Landing::open(run, unit, held, &mut decoder, meter).await?;
+    Ok((decoder, landing))
 }
 
 /// How the pages of a window ended.

@@ -85,22 +85,21 @@ impl KeyIndex {
         Ok(())
     }
 
-    /// Reads segments, in the order they were written, into the index that wrote the last of them.
+    /// Reads segments, in the order they were written, into the index that wrote the last of them; `None`
+    /// where one is missing, cut, changed, of another table or out of order, which the log names.
     ///
     /// # Errors
-    /// `Store` with the path of a segment that is missing, cut, changed, of another table or out of order.
-    pub async fn load(lake: &Lake, table: &Table, paths: &[String]) -> Result<Self> {
+    /// `Store` with the path of a segment that the lake does not give.
+    pub async fn load(lake: &Lake, table: &Table, paths: &[String]) -> Result<Option<Self>> {
         let mut index = Self::new(table);
         for path in paths {
             let bytes = lake.read(path).await?;
-            let loaded = bytes.ok_or("it is missing").and_then(|bytes| index.replay(bytes));
-            loaded.map_err(|what| {
-                Error::new(ErrorKind::Store, format!("the key index cannot be read: {what}"))
-                    .with("path", lake.url_of(path))
-                    .hint("extract the window again with --refresh")
-            })?;
+            if let Err(what) = bytes.ok_or("it is missing").and_then(|bytes| index.replay(bytes)) {
+                tracing::warn!(path = lake.url_of(path), "the key index cannot be used: {what}");
+                return Ok(None);
+            }
         }
-        Ok(index)
+        Ok(Some(index))
     }
 
     fn replay(&mut self, bytes: Bytes) -> Result<(), &'static str> {

@@ -132,7 +132,7 @@ async fn without_a_primary_key_every_row_survives() {
     index.record(&batch(&rows), &places(file, 0, 2)).expect("record");
     assert_eq!(index.duplicates(), 0);
     assert!(!index.save(&lake, "keys").await.expect("save"));
-    assert!(KeyIndex::load(&lake, &table, &[]).await.expect("load").is_empty());
+    assert!(KeyIndex::load(&lake, &table, &[]).await.expect("load").expect("whole").is_empty());
 }
 
 #[tokio::test]
@@ -148,26 +148,26 @@ async fn a_segment_that_is_not_whole_is_refused() {
     }
     let load = async |paths: &[&str]| {
         let paths: Vec<String> = paths.iter().map(ToString::to_string).collect();
-        KeyIndex::load(&lake, &spec, &paths).await
+        KeyIndex::load(&lake, &spec, &paths).await.expect("the lake can be read")
     };
     let whole = lake.read("k2").await.expect("read").expect("there");
-    assert!(load(&["k1", "k2"]).await.is_ok());
+    assert!(load(&["k1", "k2"]).await.is_some());
     for wrong in [&["k2"][..], &["k1", "k1"], &["k2", "k1"], &["k1", "k3"]] {
-        let error = load(wrong).await.expect_err("out of order");
-        assert_eq!(error.kind(), ErrorKind::Store, "{error}");
+        assert!(load(wrong).await.is_none(), "{wrong:?}");
     }
     for length in 0..whole.len() {
         lake.put("cut", whole.slice(..length)).await.expect("put");
-        assert!(load(&["k1", "cut"]).await.is_err(), "{length}");
+        assert!(load(&["k1", "cut"]).await.is_none(), "{length}");
     }
     for at in 0..whole.len() {
         let mut bytes = whole.to_vec();
         bytes[at] ^= 0x10;
         lake.put("changed", bytes.into()).await.expect("put");
-        assert!(load(&["k1", "changed"]).await.is_err(), "{at}");
+        assert!(load(&["k1", "changed"]).await.is_none(), "{at}");
     }
     let versioned = table(vec![0, 1], Some(2), None);
-    assert!(KeyIndex::load(&lake, &versioned, &["k1".to_owned()]).await.is_err());
+    let other = KeyIndex::load(&lake, &versioned, &["k1".to_owned()]).await.expect("load");
+    assert!(other.is_none(), "a table with versions");
 }
 
 proptest! {
@@ -192,6 +192,7 @@ proptest! {
                 runtime.block_on(index.save(&lake, &path)).expect("save");
                 paths.push(path);
                 let back = runtime.block_on(KeyIndex::load(&lake, &spec, &paths)).expect("load");
+                let back = back.expect("whole");
                 prop_assert_eq!(state(&back), state(&index));
             }
             if file.is_none() || act == 1 {

@@ -259,7 +259,7 @@ async fn run(lake: &Lake, spec: &Table, acts: Vec<Act>) -> (Vec<StagedFile>, Vec
                 attempt += 1;
                 pending.clear();
                 let keys = KeyIndex::load(lake, spec, &saved.keys).await.expect("load");
-                writer = open(attempt, Some(keys));
+                writer = open(attempt, Some(keys.expect("whole")));
             }
         }
     }
