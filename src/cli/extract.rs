@@ -17,11 +17,32 @@ use crate::spec::source::Source;
 
 /// Extracts, prints the report on stdout and the failures on stderr.
 pub(crate) async fn run(args: ExtractArgs, log: LogFormat) -> Result<u8> {
+    let format = args.report;
+    let run_id = new_run_id();
+    let report = match report(args, run_id.clone()).await {
+        Ok(report) => report,
+        Err(error) => {
+            // Who asked for a document gets one, also of a run that came to no window.
+            if format == Format::Json {
+                json(&RunReport::failed(run_id, &error))?;
+            }
+            return Err(error);
+        }
+    };
+    match format {
+        Format::Json => json(&report)?,
+        Format::Table => out(&table(&report))?,
+    }
+    failures::print_failures(log, &report);
+    Ok(report.exit)
+}
+
+async fn report(args: ExtractArgs, run_id: String) -> Result<RunReport> {
     let source = Source::load(&args.source)?;
     let windows = selection::windows(&args.windows, args.lookback, SystemClock.now())?;
     let units = units(&source, &args.streams, &windows)?;
     let extraction = Extraction {
-        run_id: new_run_id(),
+        run_id,
         source: Arc::new(source),
         lake: Lake::open(&args.lake)?,
         progress: Arc::new(Progress::new(units.len())),
@@ -32,13 +53,7 @@ pub(crate) async fn run(args: ExtractArgs, log: LogFormat) -> Result<u8> {
         clock: Arc::new(SystemClock),
         stop: Stop::default(),
     };
-    let report = watched(extraction).await?;
-    match args.report {
-        Format::Json => json(&report)?,
-        Format::Table => out(&table(&report))?,
-    }
-    failures::print_failures(log, &report);
-    Ok(report.exit)
+    watched(extraction).await
 }
 
 /// Extracts with a progress bar, and ends in order at a signal.

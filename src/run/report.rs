@@ -16,13 +16,22 @@ pub struct RunReport {
     pub windows: Vec<WindowReport>,
     /// The process's exit code: that of the first failure in window order.
     pub exit: u8,
+    /// Why the run came to no window; absent where it did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<Failure>,
 }
 
 impl RunReport {
     /// The report of these windows.
     pub fn new(run_id: String, windows: Vec<WindowReport>) -> Self {
         let exit = windows.iter().map(|window| window.exit).find(|&exit| exit != 0).unwrap_or(0);
-        Self { run_id, windows, exit }
+        Self { run_id, windows, exit, error: None }
+    }
+
+    /// The report of a run that came to no window.
+    pub fn failed(run_id: String, error: &Error) -> Self {
+        let exit = error.kind().exit_code();
+        Self { run_id, windows: Vec::new(), exit, error: Some(error.into()) }
     }
 }
 

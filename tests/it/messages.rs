@@ -88,6 +88,16 @@ fn an_error_outside_windows_is_json_in_a_json_log() {
 }
 
 #[test]
+fn a_run_that_comes_to_no_window_still_gives_the_document_it_was_asked_for() {
+    let (_server, workspace) = two_refused_days();
+    workspace.write("lake", "a file");
+    let ended = workspace.extract_day(&["--report", "json"]).exits(6);
+    let document: Value = serde_json::from_str(&ended.stdout).unwrap();
+    assert_eq!((&document["exit"], &document["windows"]), (&6.into(), &Value::Array(vec![])));
+    assert_eq!(document["error"]["kind"], "store", "{ended}");
+}
+
+#[test]
 fn a_signal_ends_all_windows_with_one_error() {
     let options = Options { records_per_day: vec![900; 3], ..Options::default() };
     let api = PagedApi::start(options);
