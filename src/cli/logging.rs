@@ -5,11 +5,14 @@ use std::io::IsTerminal as _;
 
 use serde_json::{Map, Value};
 use tracing::field::{Field, Visit};
-use tracing::{Event, Subscriber};
+use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, FormattedFields};
+use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::cli::args::LogFormat;
 use crate::cli::progress::BesideBar;
@@ -23,6 +26,7 @@ pub(crate) fn start(format: LogFormat, filter: &str) -> Result<()> {
     let filter = EnvFilter::try_new(filter).map_err(|error| {
         Error::new(ErrorKind::Usage, "--log-level does not parse").caused_by(error)
     })?;
+    let quiet = filter_fn(|line| !shows_the_wire(line.target(), *line.level()));
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(BesideBar);
     let started = match format {
         LogFormat::Pretty => log
@@ -30,15 +34,27 @@ pub(crate) fn start(format: LogFormat, filter: &str) -> Result<()> {
             .with_ansi(std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none())
             .with_timer(tracing_subscriber::fmt::time::ChronoUtc::new("%H:%M:%S".to_owned()))
             .compact()
+            .finish()
+            .with(quiet)
             .try_init(),
         LogFormat::Json => log
             .fmt_fields(tracing_subscriber::fmt::format::JsonFields::new())
             .event_format(FlatJson)
+            .finish()
+            .with(quiet)
             .try_init(),
     };
     started.map_err(|error| {
         Error::new(ErrorKind::Unexpected, "could not start the log").caused_by(error)
     })
+}
+
+/// Whether a line comes from the crates that see requests as they are sent. What they trace is theirs to
+/// choose, headers and query strings included, so that no filter turns it on.
+fn shows_the_wire(target: &str, level: Level) -> bool {
+    let from = target.split("::").next().unwrap_or_default();
+    level >= Level::DEBUG
+        && matches!(from, "reqwest" | "hyper" | "hyper_util" | "hyper_rustls" | "h2" | "rustls")
 }
 
 /// One object a line, the fields of the enclosing spans (`run_id`, `stream`, `window`) beside the event's.

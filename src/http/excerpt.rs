@@ -39,8 +39,16 @@ impl Scrubber {
             if clean.contains(form.expose()) {
                 clean = clean.replace(form.expose(), REDACTED);
             }
+            if clean.contains('%') {
+                clean = without_escaped(&clean, form.expose().as_bytes());
+            }
         }
         clean
+    }
+
+    /// Whether `text` holds a credential, with any of its bytes percent-encoded.
+    pub(super) fn is_in(&self, text: &str) -> bool {
+        self.scrub(text) != text
     }
 
     /// The first 500 characters of `body`, without credentials and in one line.
@@ -51,6 +59,44 @@ impl Scrubber {
         let text = self.scrub(&String::from_utf8_lossy(head));
         text.trim().chars().take(SHOWN).map(|c| if c.is_control() { ' ' } else { c }).collect()
     }
+}
+
+/// `text` without `form`, any bytes of which may be percent-encoded (RFC 3986 §2.1): which ones are is the
+/// sender's choice.
+fn without_escaped(text: &str, form: &[u8]) -> String {
+    let mut clean = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(first) = rest.chars().next() {
+        match escaped_prefix(rest, form) {
+            Some(after) => {
+                clean.push_str(REDACTED);
+                rest = after;
+            }
+            None => {
+                clean.push(first);
+                rest = rest.get(first.len_utf8()..).unwrap_or_default();
+            }
+        }
+    }
+    clean
+}
+
+/// What is left of `text` behind `form`, if it begins with it.
+fn escaped_prefix<'a>(text: &'a str, form: &[u8]) -> Option<&'a str> {
+    let mut at = 0;
+    for &wanted in form {
+        let &byte = text.as_bytes().get(at)?;
+        let unescaped = (byte == b'%')
+            .then(|| text.get(at + 1..at + 3))
+            .flatten()
+            .and_then(|digits| u8::from_str_radix(digits, 16).ok());
+        at += match unescaped {
+            Some(byte) if byte == wanted => 3,
+            _ if byte == wanted => 1,
+            _ => return None,
+        };
+    }
+    text.get(at..).filter(|_| at > 0)
 }
 
 #[cfg(test)]
@@ -65,6 +111,25 @@ mod tests {
         let shown = scrubber.excerpt(body);
         assert!(!shown.contains("b\"c") && !shown.contains("b\\\"c") && !shown.contains("%2F"));
         assert_eq!(shown.matches("\": \"[red").count(), 3, "{shown}");
+    }
+
+    #[test]
+    fn credentials_are_found_however_a_url_writes_them() {
+        let scrubber = Scrubber::new(&[Secret::new("s3cr/t+x é")]);
+        for text in [
+            "s3cr/t%2Bx%20%C3%A9",
+            "s3cr/t%2bx%20é",
+            "%73%33cr%2ft%2Bx%20%c3%A9",
+            "s3cr%2Ft%2Bx+%C3%A9",
+        ] {
+            assert_eq!(
+                scrubber.scrub(&format!("a={text}é&b=%")),
+                format!("a={REDACTED}é&b=%"),
+                "{text}"
+            );
+            assert!(scrubber.is_in(text));
+        }
+        assert!(!scrubber.is_in("s3cr/t%2Bx%2"));
     }
 
     #[test]

@@ -312,12 +312,7 @@ impl Exchange<'_> {
 
     /// Adds the request line and id.
     fn place(&self, error: Error, hop: &Hop) -> Error {
-        placed(
-            error,
-            hop.method.as_str(),
-            &self.origin.shown(&hop.url).to_string(),
-            &hop.request_id,
-        )
+        placed(error, hop.method.as_str(), &self.origin.shown(&hop.url), &hop.request_id)
     }
 }
 

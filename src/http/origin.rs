@@ -35,6 +35,8 @@ pub(super) struct Origin {
 pub(super) struct Credentials {
     pub(super) authenticator: Authenticator,
     pub(super) scrubber: Scrubber,
+    /// Finds those credentials alone that stand in no text by chance.
+    telling: Scrubber,
 }
 
 impl Origin {
@@ -65,25 +67,34 @@ impl Origin {
         }
         let authenticator = Authenticator::resolve(&self.auth)?;
         let scrubber = Scrubber::new(&authenticator.secrets());
-        Ok(self.credentials.get_or_init(|| Credentials { authenticator, scrubber }))
+        let telling = Scrubber::new(&authenticator.telling_secrets());
+        Ok(self.credentials.get_or_init(|| Credentials { authenticator, scrubber, telling }))
     }
 
     /// A URL in the form that may be shown.
-    pub(super) fn shown(&self, url: &Url) -> SafeUrl {
-        let credentials = self.credentials.get();
-        let key = credentials.and_then(|known| known.authenticator.query_key());
-        SafeUrl::hiding(url, key.as_slice())
+    pub(super) fn shown(&self, url: &Url) -> String {
+        let Some(credentials) = self.credentials.get() else {
+            return SafeUrl::new(url).to_string();
+        };
+        let key = credentials.authenticator.query_key();
+        credentials.scrubber.scrub(&SafeUrl::hiding(url, key.as_slice()).to_string())
     }
 
     /// Resolves a URL that the API named in its answer to `from`, checks where it leads, and takes
     /// credentials out of it.
     ///
     /// # Errors
-    /// As [`Routes::follow`].
+    /// As [`Routes::follow`]; and `Api` where a credential stays in the URL, which would be checkpointed
+    /// or reach another origin.
     pub(super) fn follow(&self, from: &Url, target: &str) -> Result<Url> {
-        let authenticator = &self.credentials()?.authenticator;
-        let mut url = self.routes.follow(from, target, authenticator.query_key())?;
-        authenticator.strip(&mut url);
+        let credentials = self.credentials()?;
+        let mut url = self.routes.follow(from, target, |url| self.shown(url))?;
+        credentials.authenticator.strip(&mut url);
+        if credentials.telling.is_in(url.as_str()) {
+            return Err(Error::new(ErrorKind::Api, "the API leads to a URL that holds a credential")
+                .with("to", self.shown(&url))
+                .hint("its URLs are kept in checkpoints, where no credential may be: page by number, offset or cursor"));
+        }
         Ok(url)
     }
 

@@ -96,8 +96,7 @@ impl Walk {
         let request = self.client.request(&self.stream, self.window, number, &asked)?;
         let on_status = &self.stream.on_status;
         let fetched = self.client.fetch(&request, &self.plan, on_status, &self.meter).await?;
-        let (url, id) =
-            (self.client.origin().shown(&fetched.url).to_string(), fetched.request_id.clone());
+        let (url, id) = (self.client.origin().shown(&fetched.url), fetched.request_id.clone());
         self.turn(&request, &asked, fetched)
             .map(Some)
             .map_err(|error| placed(error, request.method.as_str(), &url, &id))
@@ -214,7 +213,7 @@ impl Walk {
             }
             Some(Cursor::Url { url }) => {
                 if !note(&mut self.seen, Sight::Url, url.as_bytes()) {
-                    let shown = url.parse().map(|url| self.client.origin().shown(&url).to_string());
+                    let shown = url.parse().map(|url| self.client.origin().shown(&url));
                     let shown = shown.unwrap_or_default();
                     return Err(looping(format!("the next URL {shown} came before")));
                 }

@@ -3,7 +3,6 @@
 use url::{Origin, Url};
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::redact::SafeUrl;
 
 /// Redirects of one request that are followed.
 pub(super) const MAX_REDIRECTS: usize = 10;
@@ -33,18 +32,23 @@ impl Routes {
     }
 
     /// Resolves `target`, which the API named in the answer to `from` (RFC 3986 §5), and checks where it leads.
-    /// `hide` is a query key that no message shows.
+    /// `show` gives a URL in the form that messages may show.
     ///
     /// # Errors
     /// `Api` for what is no URL, holds a user name, is not HTTP, goes from https to http, or leads to
     /// another origin whose host is not in `allow_hosts`.
-    pub(super) fn follow(&self, from: &Url, target: &str, hide: Option<&str>) -> Result<Url> {
+    pub(super) fn follow(
+        &self,
+        from: &Url,
+        target: &str,
+        show: impl Fn(&Url) -> String,
+    ) -> Result<Url> {
         let refused = |what: &str| Error::new(ErrorKind::Api, what.to_owned());
         let mut url = from.join(target.trim()).map_err(|error| {
             refused("the API leads to something that is no URL").caused_by(error)
         })?;
         url.set_fragment(None);
-        let shown = SafeUrl::hiding(&url, hide.as_slice());
+        let shown = show(&url);
         if !matches!(url.scheme(), "http" | "https") {
             return Err(
                 refused("the API leads to a URL that is not HTTP").with("scheme", url.scheme())
@@ -88,6 +92,7 @@ pub(super) fn is_credential(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::redact::SafeUrl;
 
     fn routes(base: &str, allow: &[&str]) -> Routes {
         let allow: Vec<String> = allow.iter().map(|&host| host.to_owned()).collect();
@@ -95,7 +100,9 @@ mod tests {
     }
 
     fn follow(routes: &Routes, from: &str, target: &str) -> Result<String> {
-        routes.follow(&from.parse().expect("from"), target, None).map(String::from)
+        routes
+            .follow(&from.parse().expect("from"), target, |url| SafeUrl::new(url).to_string())
+            .map(String::from)
     }
 
     #[test]

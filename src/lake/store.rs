@@ -17,10 +17,12 @@ use object_store::path::Path;
 use object_store::{Error as StoreError, ObjectStore, ObjectStoreExt};
 use object_store::{PutMode, PutOptions, PutPayload};
 
+use self::echoed::without_credentials;
 use crate::error::{Error, ErrorKind, Result};
 use crate::lake::store::disk::{blocking, may_write, sweep_dir};
 
 mod disk;
+mod echoed;
 mod open;
 
 /// Deletes under way at once, of a folder in a bucket.
@@ -348,6 +350,7 @@ fn store_error(what: &str, path: &str, error: StoreError) -> Error {
         }
         _ => None,
     };
+    let text = without_credentials(&text);
     let cause = text.split_whitespace().collect::<Vec<_>>().join(" ");
     let cause: String = cause.chars().take(MAX_CAUSE_CHARS).collect();
     let error = Error::new(ErrorKind::Store, what.to_owned()).with("path", path).caused_by(cause);

@@ -98,7 +98,7 @@ fn walk(node: &Node, key: &str, in_auth: bool, masked: &mut Vec<Range<usize>>) {
             let bad_name = key == "env" && !is_env_name(text);
             let expression = text.contains("{{") || text.starts_with('/');
             let hidden = secret && (in_auth || !expression) || in_auth && key == "auth" || bad_name;
-            if hidden || has_userinfo(text) || has_scheme(text) {
+            if hidden || has_userinfo(text) || secret_in_query(text).is_some() || has_scheme(text) {
                 masked.push(node.span.clone());
             }
         }
@@ -117,6 +117,16 @@ fn has_userinfo(text: &str) -> bool {
     })
 }
 
+/// The name of the first query parameter in `text`, a URL or a path, whose value is written out and taken for
+/// a secret.
+pub(crate) fn secret_in_query(text: &str) -> Option<&str> {
+    let (_, query) = text.split_once('?')?;
+    query.split('&').filter_map(|pair| pair.split_once('=')).find_map(|(key, value)| {
+        let literal = !value.is_empty() && !value.trim_start().starts_with("{{");
+        (literal && is_secret_key(key)).then_some(key)
+    })
+}
+
 /// The bytes of `text`, which is no YAML, that may be a secret: told by keys and by the `auth:` block.
 pub(crate) fn secrets_of_lines(text: &str) -> Vec<Range<usize>> {
     let mut masked = Vec::new();
@@ -131,7 +141,8 @@ pub(crate) fn secrets_of_lines(text: &str) -> Vec<Range<usize>> {
         if !indented && !continues {
             in_auth = content.trim_start_matches(['"', '\'']).starts_with("auth");
         }
-        if in_auth || open_key || has_userinfo(content) || mentions_scheme(content) {
+        let in_url = has_userinfo(content) || secret_in_query(content).is_some();
+        if in_auth || open_key || in_url || mentions_scheme(content) {
             let value = content.find(':').filter(|_| !open_key).map_or(0, |at| at + 1);
             masked.push(start + value..start + content.len());
         } else if let Some(at) = secret_value(content) {

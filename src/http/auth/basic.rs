@@ -39,6 +39,13 @@ impl Basic {
         request.headers_mut().insert(AUTHORIZATION, self.header.clone());
     }
 
+    /// The user name is one where it stands alone, as a key.
+    pub(super) fn telling_secrets(&self) -> Vec<Secret> {
+        let word = &self.password;
+        let word = if word.expose().is_empty() { &self.username } else { word };
+        vec![self.encoded.clone(), word.clone()]
+    }
+
     pub(super) fn secrets(&self) -> Vec<Secret> {
         vec![self.encoded.clone(), self.password.clone(), self.username.clone()]
     }

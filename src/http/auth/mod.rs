@@ -19,6 +19,9 @@ use crate::error::Result;
 use crate::redact::Secret;
 use crate::spec::auth::Auth;
 
+/// Credentials that are shorter than this are not looked for in URLs.
+const TELLING_BYTES: usize = 6;
+
 /// How a client's requests are authenticated. One variant a `type`.
 #[derive(Clone, Debug)]
 pub enum Authenticator {
@@ -82,13 +85,23 @@ impl Authenticator {
         }
     }
 
+    /// The credentials that stand in no URL by chance: neither short ones, nor a user name beside a password.
+    /// A user `payments` is no reason to refuse `/payments?page=2`, nor the password `100` to drop a `limit=100`.
+    pub fn telling_secrets(&self) -> Vec<Secret> {
+        let mut secrets = match self {
+            Self::Basic(basic) => basic.telling_secrets(),
+            Self::None | Self::ApiKey(_) | Self::Bearer(_) => self.secrets(),
+        };
+        secrets.retain(|secret| secret.expose().len() >= TELLING_BYTES);
+        secrets
+    }
+
     /// Takes the credentials out of a URL that the API named, which may echo them: it is checkpointed,
     /// and it may lead to another origin.
     pub fn strip(&self, url: &mut Url) {
-        let secrets = self.secrets();
+        let secrets = self.telling_secrets();
         without_query(url, |key, value| {
-            self.query_key() == Some(key)
-                || secrets.iter().any(|secret| !value.is_empty() && secret.expose() == value)
+            self.query_key() == Some(key) || secrets.iter().any(|secret| secret.expose() == value)
         });
     }
 }

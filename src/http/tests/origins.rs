@@ -191,3 +191,45 @@ async fn an_unusable_ca_bundle_is_a_config_error() {
         assert_eq!(error.kind(), ErrorKind::Config);
     }
 }
+
+#[tokio::test]
+async fn an_echoed_credential_is_neither_kept_nor_shown_nor_sent_on() {
+    let secret_text = "hunter2/+x";
+    for echoed in ["hunter2%2F%2Bx", "hunter2/%2Bx", "hunter2/+x"] {
+        for target in [
+            format!("/a/{echoed}?page=2"),
+            format!("/a?page=2&x=a{echoed}"),
+            format!("http://evil.example/{echoed}"),
+            format!("http://allowed.example/?q=a{echoed}"),
+        ] {
+            for first in [
+                to("302 Found", &target),
+                json(&format!(r#"{{"items": [1], "next": "{target}"}}"#)),
+            ] {
+                let server = Server::start(vec![first]).await;
+                let mut run = Run::new(&server, Pagination::NextUrl { next: pointer("/next") });
+                run.source.http.allow_hosts = vec!["allowed.example".into()];
+                run.source.auth = Auth::Bearer { token: secret(secret_text) };
+                let (pages, error) = run.failed().await;
+                assert!(pages.is_empty(), "{target}");
+                assert_eq!(error.kind(), ErrorKind::Api, "{error}");
+                assert!(!format!("{error} {error:?}").contains("hunter2"), "{error}");
+                assert_eq!(server.asked().len(), 1);
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_user_name_in_a_next_url_is_only_a_word() {
+    let server = Server::start(vec![
+        json(r#"{"items": [1], "next": "/items/payments?user=payments&limit=100"}"#),
+        json(r#"{"items": [2], "next": null}"#),
+    ])
+    .await;
+    let mut run = Run::new(&server, Pagination::NextUrl { next: pointer("/next") });
+    run.source.auth = Auth::Basic { username: secret("payments"), password: secret("100") };
+    assert_eq!(all_texts(&run.pages().await), ["1", "2"]);
+    let line = &server.asked()[1].line;
+    assert!(line.starts_with("GET /items/payments?user=payments&limit=100"), "{line}");
+}

@@ -415,6 +415,27 @@ fn missing_keys() {
 }
 
 #[test]
+fn secrets_in_urls_and_headers_are_found_and_masked() {
+    let found = [
+        stream("params: {}").replace("path: /s", "path: '/s?api_key=hunter2secret'"),
+        source("headers: { X-Access-Token: hunter2secret }"),
+        source("headers: { Private-Token: hunter2secret }"),
+        source("headers: { X-Acme-ApiKey: hunter2secret }"),
+        source("").replace(
+            "base_url: https://example.com",
+            "base_url: https://example.com?access_token=hunter2secret",
+        ),
+    ];
+    for text in found {
+        assert!(text.contains("hunter2secret"), "{text}");
+        let said = said(&text);
+        assert!(said.contains("[redacted]") && !said.contains("hunter2secret"), "{said}");
+    }
+    let plain = "headers: { X-Token-Type: jwt, Idempotency-Key: a, X-Any-Token: '{{ cursor }}', X: 'a b' }\nzz: 1";
+    assert!(!said(&source(plain)).contains("secret"));
+}
+
+#[test]
 fn literal_secrets_are_never_repeated() {
     assert_snapshot!(said(&source("auth: { type: bearer, token: hunter2secret }")), @r#"
     f.yaml:6:30: the secret `token` is written into the file

@@ -150,7 +150,7 @@ pub(crate) struct Stream {
     pub(crate) path: Option<String>,
     /// The method of every request. Default GET.
     pub(crate) method: Option<Method>,
-    /// Query parameters; text may hold templates such as `{{ window.start | unix }}`, a list repeats its key.
+    /// Query parameters; text may hold templates such as `{{ window.start | unix }}`, a list repeats its key. A pagination parameter of the same name wins.
     pub(crate) params: Option<Ordered<Param>>,
     /// A JSON body, for POST; every text in it may hold templates.
     pub(crate) body: Option<Value>,

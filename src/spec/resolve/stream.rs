@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::page::Method;
 use crate::spec::declared::source as declared;
 use crate::spec::document::{Document, Place};
-use crate::spec::masking::is_secret_key;
+use crate::spec::masking::{is_secret_key, secret_in_query};
 use crate::spec::pagination::{CursorPlace, Pagination};
 use crate::spec::resolve::pagination::pagination;
 use crate::spec::resolve::values::{
@@ -88,6 +88,12 @@ fn path(document: &mut Document, place: &Place, text: &str) -> Option<Template> 
     }
     if text.contains('#') || text.chars().any(char::is_control) {
         document.error(place, "`path` has a `#` or a line break in it");
+        return None;
+    }
+    if let Some(key) = secret_in_query(text).filter(|key| is_secret_param(key)) {
+        document
+            .error(place, format!("the secret `{key}` is written into the file"))
+            .hint("declare it as auth: { type: api_key, query: NAME, value: { env: NAME } }");
         return None;
     }
     template(document, place, text)
