@@ -113,7 +113,13 @@ async fn tidy(held: &Held, manifest: &Manifest) -> Result<()> {
     for attempt in staged_attempts(chain, manifest.attempt.saturating_add(1)).await? {
         chain.lake().delete_all(&chain.dir().staging_dir(chain.name(), attempt)).await?;
     }
-    chain.lake().delete_empty_dir(&chain.dir().staging_root(chain.name())).await
+    chain.lake().delete_empty_dir(&chain.dir().staging_root(chain.name())).await?;
+    // Reports that a kill cut short: nobody else writes under this window's name.
+    let own = format!("{}-", chain.name());
+    for folder in [chain.dir().rejects_dir(), chain.dir().drift_dir()] {
+        chain.lake().sweep(&folder, &own).await?;
+    }
+    Ok(())
 }
 
 async fn delete(chain: &Chain, paths: Vec<String>) -> Result<()> {

@@ -12,4 +12,5 @@ mod crash;
 mod extract;
 mod layers;
 mod messages;
+mod resume;
 mod support;
