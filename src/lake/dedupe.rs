@@ -7,42 +7,24 @@ use std::collections::BTreeMap;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, Schema};
-use hashbrown::HashTable;
-use hashbrown::hash_table::Entry as Slot;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::lake::dedupe::values::{Key, Version};
+use crate::lake::dedupe::table::{Entry, KeyTable};
+use crate::lake::dedupe::values::Version;
 use crate::spec::table::Table;
 
+pub use crate::lake::dedupe::table::RowPlace;
+
 mod segment;
+mod table;
 mod values;
-
-/// Where a row is: its file's ordinal in the window, and its number in that file. Both count from 0.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct RowPlace {
-    /// The file's ordinal, as [`KeyIndex::add_file`] gave it.
-    pub file: u32,
-    /// The row's number in the file.
-    pub row: u32,
-}
-
-/// The surviving row of one key. `V` is the number of words of its version: 0 or 2.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Entry<const V: usize> {
-    key: Key,
-    version: [u64; V],
-    place: RowPlace,
-}
-
-const _: () = assert!(size_of::<Entry<0>>() == 24, "24 bytes a key are promised");
-const _: () = assert!(size_of::<Entry<2>>() == 40, "40 bytes a key with version_by are promised");
 
 /// The keys of a table with or without `version_by`.
 #[derive(Clone, Debug)]
 enum Keys {
     None,
-    Plain(HashTable<Entry<0>>),
-    Versioned(HashTable<Entry<2>>),
+    Plain(KeyTable<0>),
+    Versioned(KeyTable<2>),
 }
 
 /// Where each primary key's row is, and which rows of which files no longer count.
@@ -66,8 +48,8 @@ impl KeyIndex {
     pub fn new(table: &Table) -> Self {
         let keys = match (table.primary_key.is_empty(), table.version_by) {
             (true, _) => Keys::None,
-            (false, None) => Keys::Plain(HashTable::new()),
-            (false, Some(_)) => Keys::Versioned(HashTable::new()),
+            (false, None) => Keys::Plain(KeyTable::new()),
+            (false, Some(_)) => Keys::Versioned(KeyTable::new()),
         };
         Self {
             key_columns: table.primary_key.clone(),
@@ -159,14 +141,14 @@ impl KeyIndex {
             (Keys::Plain(table), _) => {
                 for (key, place) in rows {
                     let Some(key) = key else { continue };
-                    lost.extend(place_row(table, Entry { key, version: [], place: *place }));
+                    lost.extend(table.place_row(Entry { key, version: [], place: *place }));
                 }
             }
             (Keys::Versioned(table), Some(column)) => {
                 let versions: Vec<Version> = values::versions(batch, column)?;
                 for ((key, place), version) in rows.zip(versions) {
                     let Some(key) = key else { continue };
-                    lost.extend(place_row(table, Entry { key, version, place: *place }));
+                    lost.extend(table.place_row(Entry { key, version, place: *place }));
                 }
             }
             (Keys::None | Keys::Versioned(_), _) => {}
@@ -183,31 +165,6 @@ impl KeyIndex {
             self.duplicates += 1;
         }
     }
-}
-
-/// Puts a row in place of its key's last one, unless that is of a later version; gives back who lost.
-fn place_row<const V: usize>(table: &mut HashTable<Entry<V>>, row: Entry<V>) -> Option<RowPlace> {
-    match table.entry(hash_of(&row.key), |known| known.key == row.key, |known| hash_of(&known.key))
-    {
-        Slot::Vacant(slot) => {
-            slot.insert(row);
-            None
-        }
-        Slot::Occupied(mut slot) => {
-            let known = slot.get_mut();
-            if known.version > row.version {
-                return Some(row.place);
-            }
-            let lost = known.place;
-            *known = row;
-            Some(lost)
-        }
-    }
-}
-
-fn hash_of(key: &Key) -> u64 {
-    let [high, _] = *key;
-    high
 }
 
 fn unordered(kind: &DataType) -> Error {

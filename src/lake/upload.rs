@@ -9,20 +9,24 @@ use object_store::{ObjectStore, ObjectStoreExt, PutPayloadMut, WriteMultipart};
 use crate::error::Result;
 use crate::lake::store::{Lake, location};
 
-/// Bytes of one part. S3 takes 10,000 parts of 5 MiB and more: objects up to 80 GB.
+/// Bytes of one part in a bucket. S3 takes 10,000 parts of 5 MiB and more: objects up to 80 GB.
 const PART_BYTES: usize = 8 << 20;
+/// Bytes of one part on local disk, where a part is a write and nothing asks for large ones.
+const LOCAL_PART_BYTES: usize = 1 << 20;
 /// Parts under way at once.
 const PARTS_AT_ONCE: usize = 2;
 
 /// An object being written. Dropped unfinished, it never was; [`Upload::abort`] also frees a bucket's parts.
 ///
-/// Memory: up to three parts of 8 MiB. An object under one part is a single put.
+/// Memory: up to three parts, of 8 MiB in a bucket and 1 MiB on local disk. An object under one part is a
+/// single put.
 pub struct Upload {
     lake: Lake,
     store: Arc<dyn ObjectStore>,
     location: Path,
     pending: PutPayloadMut,
     parts: Option<WriteMultipart>,
+    part_bytes: usize,
     bytes: u64,
 }
 
@@ -46,7 +50,8 @@ impl Lake {
 impl Upload {
     fn new(lake: Lake, store: Arc<dyn ObjectStore>, location: Path) -> Self {
         let pending = PutPayloadMut::new();
-        Self { lake, store, location, pending, parts: None, bytes: 0 }
+        let part_bytes = if lake.is_local() { LOCAL_PART_BYTES } else { PART_BYTES };
+        Self { lake, store, location, pending, parts: None, part_bytes, bytes: 0 }
     }
 
     /// Where it will be, relative to the lake.
@@ -71,11 +76,11 @@ impl Upload {
             return room.map_err(|e| self.failed(e));
         }
         self.pending.push(bytes);
-        if self.pending.content_length() < PART_BYTES {
+        if self.pending.content_length() < self.part_bytes {
             return Ok(());
         }
         let upload = self.store.put_multipart(&self.location).await.map_err(|e| self.failed(e))?;
-        let mut parts = WriteMultipart::new_with_chunk_size(upload, PART_BYTES);
+        let mut parts = WriteMultipart::new_with_chunk_size(upload, self.part_bytes);
         for piece in std::mem::take(&mut self.pending).freeze() {
             parts.put(piece);
         }

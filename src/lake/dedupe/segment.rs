@@ -5,12 +5,12 @@
 //! all that. Numbers are little-endian. Read in order, segments give the index as it was.
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
-use hashbrown::HashTable;
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::{Xxh3Default, xxh3_64};
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::lake::dedupe::{Entry, KeyIndex, Keys, RowPlace, hash_of};
+use crate::lake::dedupe::table::{Entry, KeyTable};
+use crate::lake::dedupe::{KeyIndex, Keys, RowPlace};
 use crate::lake::store::Lake;
 use crate::lake::upload::Upload;
 use crate::spec::table::Table;
@@ -60,7 +60,7 @@ impl KeyIndex {
     async fn write<const V: usize>(
         &self,
         out: &mut SegmentWriter,
-        keys: &HashTable<Entry<V>>,
+        keys: &KeyTable<V>,
     ) -> Result<()> {
         let new = |entry: &&Entry<V>| entry.place.file as usize >= self.saved_files;
         let header = Header {
@@ -158,24 +158,18 @@ fn open(bytes: Bytes) -> Result<(Header, Bytes), &'static str> {
 }
 
 fn read_entries<const V: usize>(
-    keys: &mut HashTable<Entry<V>>,
+    keys: &mut KeyTable<V>,
     body: &mut Bytes,
     entries: usize,
     files: usize,
 ) -> Result<(), &'static str> {
-    keys.reserve(entries, |known| hash_of(&known.key));
     for _ in 0..entries {
         let key = [read_word(body)?, read_word(body)?];
         let mut version = [0; V];
         for word in &mut version {
             *word = read_word(body)?;
         }
-        let entry = Entry { key, version, place: read_place(body, files)? };
-        let hash = hash_of(&key);
-        match keys.find_mut(hash, |known| known.key == key) {
-            Some(known) => *known = entry,
-            None => drop(keys.insert_unique(hash, entry, |known| hash_of(&known.key))),
-        }
+        keys.replace(Entry { key, version, place: read_place(body, files)? });
     }
     Ok(())
 }

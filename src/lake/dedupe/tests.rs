@@ -39,7 +39,7 @@ type State = (Vec<(Vec<u64>, RowPlace)>, BTreeMap<u32, RowSet>, u64);
 
 /// What two indexes of the same rows have in common, in an order of its own.
 fn state(index: &KeyIndex) -> State {
-    fn rows<const V: usize>(keys: &HashTable<Entry<V>>) -> Vec<(Vec<u64>, RowPlace)> {
+    fn rows<const V: usize>(keys: &KeyTable<V>) -> Vec<(Vec<u64>, RowPlace)> {
         let row = |e: &Entry<V>| (e.key.iter().chain(&e.version).copied().collect(), e.place);
         keys.iter().map(row).collect()
     }
