@@ -6,6 +6,7 @@ use crate::drift::report::{DriftReport, report};
 use crate::error::{Error, ErrorKind, Result};
 use crate::manifest::hold::{Outcome, WindowRun};
 use crate::manifest::version::{Counts, Drift, Failure, Manifest};
+use crate::run::ending::let_go;
 use crate::run::landing::Landing;
 use crate::run::plan::Unit;
 use crate::run::shared::Run;
@@ -24,10 +25,8 @@ pub(crate) async fn settle(
     let (outcome, verdict) = match settled {
         Ok(settled) => settled,
         Err(error) => {
-            if let Err(second) = held.release(Failure::from(&error)).await {
-                tracing::warn!(error = %second, "could not let the window go");
-            }
-            return Err(error);
+            landing.abandon().await;
+            return Err(let_go(run, held, error, Ok(())).await);
         }
     };
     match verdict {

@@ -5,14 +5,15 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 use crate::decode::{DecodeOptions, Decoder};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 use crate::http::pages::{Resume, pages};
 use crate::lake::layout::{TableDir, WindowName};
 use crate::manifest::chain::Chain;
 use crate::manifest::hold::WindowRun;
 use crate::manifest::lease::{Take, Taken, take};
-use crate::manifest::version::{Failure, Manifest};
+use crate::manifest::version::Manifest;
 use crate::page::Meter;
+use crate::run::ending::let_go;
 use crate::run::landing::Landing;
 use crate::run::plan::Unit;
 use crate::run::report::{Outcome, WindowReport};
@@ -87,7 +88,10 @@ async fn extract(run: &Run, unit: &Unit) -> Result<(Outcome, Manifest)> {
                 let manifest = settle(run, unit, landing, &shape, *held).await?;
                 Ok((Outcome::Committed, manifest))
             }
-            Err(error) => Err(let_go(run, *held, error, Ok(())).await),
+            Err(error) => {
+                landing.abandon().await;
+                Err(let_go(run, *held, error, Ok(())).await)
+            }
         },
         Ended::Early(error) => {
             let saved = if landing.is_refused(&error) {
@@ -96,6 +100,7 @@ async fn extract(run: &Run, unit: &Unit) -> Result<(Outcome, Manifest)> {
             } else {
                 landing.checkpoint(&held, &shape).await
             };
+            landing.abandon().await;
             Err(let_go(run, *held, error, saved).await)
         }
         Ended::Broken(error) => {
@@ -153,28 +158,6 @@ async fn land(
         }
     }
     Ended::Complete
-}
-
-/// Lets a window go that did not end well: any host may go on from its checkpoint at once.
-async fn let_go(run: &Run, held: WindowRun, error: Error, saved: Result<()>) -> Error {
-    if held.lost().is_cancelled() || error.kind() == ErrorKind::Held {
-        return Error::new(
-            ErrorKind::Held,
-            "another run took the window over while this one was paused",
-        )
-        .hint("nothing of this run is visible to readers; the other run finishes the window");
-    }
-    if let Err(second) = saved {
-        tracing::warn!(error = %second, "could not save a checkpoint: the last one stands");
-    }
-    let error = match run.stop.cause() {
-        Some(cause) if error.kind() == ErrorKind::Interrupted => cause.error(),
-        _ => error,
-    };
-    if let Err(second) = held.release(Failure::from(&error)).await {
-        tracing::warn!(error = %second, "could not let the window go: a rerun on this host takes it over");
-    }
-    error
 }
 
 /// One token for both ends: the run's, and the loss of this window.
