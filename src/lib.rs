@@ -23,6 +23,22 @@
 //! - [`manifest`]: versions, chain, publish: checkpoint, commit record and audit in one.
 //! - [`run`]: the only place where the stages meet.
 //! - [`cli`]: one file a command, progress and rendering.
+//!
+//! # A window as Arrow batches
+//!
+//! ```no_run
+//! use futures::TryStreamExt as _;
+//! use lakeward::{Lake, Source, Window};
+//!
+//! # async fn example() -> lakeward::Result<()> {
+//! let window: Window = "20260317T000000Z_20260318T000000Z".parse()?;
+//! let payments = Source::load("gateway.yaml".as_ref())?.stream("payments")?.window(window);
+//! let batches: Vec<_> = payments.batches().try_collect().await?;     // rows as the API gives them
+//! let report = payments.extract(&Lake::open("./lake")?).await?;       // or whole, into a lake
+//! # drop((batches, report));
+//! # Ok(())
+//! # }
+//! ```
 
 pub mod cli;
 pub mod clock;

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
-use futures::{Stream, StreamExt as _, TryStreamExt as _};
+use futures::stream::BoxStream;
+use futures::{StreamExt as _, TryStreamExt as _};
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::{Clock, SystemClock};
@@ -67,20 +68,24 @@ impl StreamWindow {
     /// The window's rows, a batch a page, as the API gives them: neither deduplicated nor written.
     /// Records that do not fit the schema are logged and left out.
     ///
-    /// # Errors
-    /// `Config` for what can be known before the first request; each item may fail as a request can.
-    pub fn batches(&self) -> Result<impl Stream<Item = Result<RecordBatch>> + Send + use<>> {
+    /// An item is an error of the kind that ends an extract; it is the last one.
+    pub fn batches(&self) -> BoxStream<'static, Result<RecordBatch>> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let mut decoder = self.decoder(clock.now())?;
+        let opened = self.decoder(clock.now());
+        let opened = opened.and_then(|decoder| Ok((decoder, Client::new(&self.of.source, clock)?)));
+        let (mut decoder, client) = match opened {
+            Ok(opened) => opened,
+            Err(error) => return futures::stream::once(std::future::ready(Err(error))).boxed(),
+        };
         let pages = pages(
-            Client::new(&self.of.source, clock)?,
+            client,
             Arc::clone(&self.of.stream),
             self.window,
             Resume { position: Position::start(), seen: Vec::new() },
             Arc::new(Meter::default()),
             CancellationToken::new(),
         );
-        Ok(pages.map(move |page| {
+        let batches = pages.map(move |page| {
             let decoded = decoder.decode(&page?)?;
             for reject in &decoded.rejects {
                 tracing::warn!(
@@ -91,7 +96,8 @@ impl StreamWindow {
                 );
             }
             Ok(decoded.batch)
-        }))
+        });
+        batches.boxed()
     }
 
     /// All rows of [`StreamWindow::batches`] at once.
@@ -99,7 +105,7 @@ impl StreamWindow {
     /// # Errors
     /// The first error of the stream.
     pub async fn collect(&self) -> Result<Vec<RecordBatch>> {
-        self.batches()?.try_collect().await
+        self.batches().try_collect().await
     }
 
     /// Extracts the window into `lake`, whole or not at all; a committed window is left as it is.
