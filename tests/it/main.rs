@@ -11,6 +11,7 @@ mod bad_input;
 mod crash;
 mod extract;
 mod layers;
+mod library;
 mod messages;
 mod resume;
 mod support;
