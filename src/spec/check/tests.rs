@@ -1080,3 +1080,22 @@ fn yaml_itself() {
         |   ^^^
     "#);
 }
+
+#[test]
+fn a_version_that_no_field_declares_becomes_a_timestamp_column() {
+    let dir = tempfile::tempdir().unwrap();
+    let load = |version: &str| {
+        let file = dir.path().join("table.yaml");
+        let keys = format!("primary_key: [id]\nversion_by: {version}\n");
+        let fields =
+            "fields:\n  - { name: id, type: string }\n  - { name: created_at, type: timestamp }\n";
+        std::fs::write(&file, format!("version: 1\ntable: payments\n{keys}{fields}")).unwrap();
+        Table::load(&file)
+    };
+    let table = load("updated_at").unwrap();
+    let names: Vec<&str> = table.fields.iter().map(|field| field.name.as_str()).collect();
+    assert_eq!(names, ["id", "created_at", "updated_at"]);
+    assert_eq!(table.version_by, Some(2));
+    let slip = load("creatd_at").unwrap_err().to_string();
+    assert!(slip.contains("did you mean `created_at`"), "{slip}");
+}

@@ -20,7 +20,7 @@ pub(crate) struct TableFile {
     pub(crate) table: Option<String>,
     /// The fields whose values identify a record; of one key one row survives in a window.
     pub(crate) primary_key: Option<OneOrMore>,
-    /// The field that says which of two versions of a record is later. Default the one seen last.
+    /// The field that says which of two versions of a record is later. A name that is no field is the record's key of that name, and becomes a timestamp column. Default the one seen last.
     pub(crate) version_by: Option<String>,
     /// The timestamp or date field whose UTC date is the partition.
     pub(crate) partition_by: Option<String>,

@@ -17,15 +17,36 @@ use crate::spec::{schema_json, shape};
 /// The column of the instant at which a row was extracted.
 const EXTRACTED_AT: &str = "_extracted_at";
 
+/// Letters that a slip of the pen may get wrong.
+const SLIP: usize = 2;
+
 /// Checks `document` as a schema file: the table, unless something is wrong.
 pub(crate) fn table(document: &mut Document) -> Option<Table> {
     let value = shape::check(document, &schema_json::table_schema())?;
-    let written = read::<declared::TableFile>(document, value)?;
+    let mut written = read::<declared::TableFile>(document, value)?;
+    declare_version(&mut written);
     let resolved = resolve(document, &written);
     if resolved.is_none() && document.is_clean() {
         document.error(&Place::root(), "the file is wrong in a way that has no message yet");
     }
     resolved.filter(|_| document.is_clean())
+}
+
+/// A `version_by` that names no field is the record's key of that name, and becomes a timestamp column: without it
+/// nobody could see which version won. A near miss of a field's name is a slip, not a new column.
+fn declare_version(written: &mut declared::TableFile) {
+    let Some(version) = &written.version_by else { return };
+    let plain = version.starts_with(|c: char| c.is_ascii_alphabetic())
+        && version.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+    let fields = written.fields.get_or_insert_default();
+    let slip = |field: &declared::Field| {
+        field.name.as_deref().is_some_and(|name| strsim::levenshtein(name, version) <= SLIP)
+    };
+    if !plain || written.primary_key.is_none() || fields.iter().any(slip) {
+        return;
+    }
+    let field = serde_json::json!({ "name": version, "type": "timestamp" });
+    fields.extend(serde_json::from_value::<declared::Field>(field));
 }
 
 /// Reads what has the right shape. Where something was left out, what remains may be unreadable: that is said already.
