@@ -58,6 +58,15 @@ impl Client {
         self
     }
 
+    /// Resolves the source's secrets now instead of at the first request, so that a missing one is found
+    /// before anything is begun.
+    ///
+    /// # Errors
+    /// `Config` that names the secret which is missing or unusable.
+    pub fn resolve_credentials(&self) -> Result<()> {
+        self.origin().credentials().map(drop)
+    }
+
     /// The request for a page of `stream`, without credentials.
     ///
     /// # Errors

@@ -57,7 +57,15 @@ fn log_failure(error: &Error) {
 }
 
 async fn extract(run: &Run, unit: &Unit) -> Result<(Outcome, Manifest)> {
-    let mut held = match take(chain(run, unit)?, Arc::clone(&run.clock), intent(run, unit)).await? {
+    let chain = chain(run, unit)?;
+    if let Err(error) = run.client.resolve_credentials() {
+        // A window that is done needs none; one that is not must not look begun.
+        let done = chain.newest().await?.is_some_and(|(_, newest)| newest.is_committed());
+        if run.refresh || !done {
+            return Err(error);
+        }
+    }
+    let mut held = match take(chain, Arc::clone(&run.clock), intent(run, unit)).await? {
         Taken::Committed(manifest) => return Ok((Outcome::Unchanged, *manifest)),
         Taken::Run(held) => held,
     };

@@ -98,6 +98,19 @@ fn a_run_that_comes_to_no_window_still_gives_the_document_it_was_asked_for() {
 }
 
 #[test]
+fn a_missing_secret_is_named_and_leaves_the_lake_untouched() {
+    let api = PagedApi::start(Options { records_per_day: vec![30], ..Options::default() });
+    let mut source = SourceYaml::new(&api.base_url(), Style::Cursor);
+    source.auth = "{ type: bearer, token: { env: GATEWAY_TOKEN } }".to_owned();
+    let workspace = Workspace::new(&source);
+    workspace.extract_day(&[]).exits(2).complains(&["GATEWAY_TOKEN", "is not set"]);
+    assert_eq!(api.server().count(), 0, "nothing was asked for");
+    assert!(!workspace.path("lake/payments").exists(), "nothing was begun");
+    workspace.extract_day(&[]).env("GATEWAY_TOKEN", "t-0123456789").exits(0);
+    workspace.extract_day(&[]).exits(0).says("already committed");
+}
+
+#[test]
 fn a_signal_ends_all_windows_with_one_error() {
     let options = Options { records_per_day: vec![900; 3], ..Options::default() };
     let api = PagedApi::start(options);
