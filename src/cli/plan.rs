@@ -95,5 +95,5 @@ async fn state(lake: &Lake, source: &Source, unit: &Unit) -> Result<String> {
     let name = WindowName::new(&source.name, &unit.stream.name, unit.window)?;
     let chain = Chain::new(lake.clone(), TableDir::new(&unit.stream.table.name)?, name);
     let newest = chain.newest().await?;
-    Ok(newest.map_or("missing", |(_, manifest)| manifest.state.name()).to_owned())
+    Ok(newest.map_or("missing", |(_, manifest)| manifest.phase()).to_owned())
 }

@@ -9,7 +9,7 @@ use crate::cli::tables::chosen;
 use crate::error::Result;
 use crate::lake::store::Lake;
 use crate::manifest::snapshot::{Snapshot, WindowState, snapshot};
-use crate::manifest::version::{Counts, Drift, Failure, Manifest, State};
+use crate::manifest::version::{Counts, Drift, Failure};
 
 /// Characters of a failure in the table; `--format json` has all of it.
 const NOTE: usize = 48;
@@ -76,7 +76,7 @@ fn entry(window: &WindowState) -> Entry<'_> {
         window: manifest.window.to_string(),
         start: manifest.window.start,
         end: manifest.window.end,
-        state: manifest.state.name(),
+        state: manifest.phase(),
         attempt: manifest.attempt,
         rows: manifest.published.iter().map(|file| file.rows).sum(),
         bytes: manifest.published.iter().map(|file| file.bytes).sum(),
@@ -87,14 +87,6 @@ fn entry(window: &WindowState) -> Entry<'_> {
         schema_fingerprint: &manifest.schema_fingerprint,
         committed_at: manifest.committed_at,
         failure: &manifest.failure,
-    }
-}
-
-/// The state for a person: a window that nobody is at any more does not run.
-fn state(manifest: &Manifest) -> &'static str {
-    match manifest.state {
-        State::Running if manifest.owner.is_none() => "stopped",
-        state => state.name(),
     }
 }
 
@@ -125,7 +117,7 @@ fn table(lake: &Lake, snapshots: &[Snapshot]) -> String {
             entry.table.to_owned(),
             entry.stream.to_owned(),
             bounds(&window.manifest.window),
-            state(&window.manifest).to_owned(),
+            entry.state.to_owned(),
             thousands(entry.rows),
             entry.files.len().to_string(),
             thousands(entry.bytes),

@@ -133,8 +133,6 @@ fn marks_of(digits: &[u8], declared: Option<char>) -> Result<Marks, Invalid> {
     let points = digits.iter().filter(|b| **b == b'.').count();
     match (commas, points) {
         (0, 0 | 1) => Ok(Marks { mark: Some(b'.'), group: None }),
-        // A mark that is repeated alone can only group.
-        (0, _) => Ok(Marks { mark: None, group: Some(b'.') }),
         (1, 0) => match digits.iter().rev().take_while(|b| **b != b',').count() {
             1 | 2 => Ok(Marks { mark: Some(b','), group: None }),
             3 => Err(Invalid::value(
@@ -144,7 +142,9 @@ fn marks_of(digits: &[u8], declared: Option<char>) -> Result<Marks, Invalid> {
                 Err(Invalid::value("has a comma that neither groups by threes nor marks decimals"))
             }
         },
-        (_, 0) => Ok(Marks { mark: None, group: Some(b',') }),
+        (0, _) | (_, 0) => Err(Invalid::value(
+            "repeats a mark: declare `decimal_mark` and the other groups digits",
+        )),
         _ => {
             let mark = digits.iter().rev().copied().find(|b| matches!(b, b'.' | b','));
             Ok(Marks { mark, group: mark.and_then(other) })

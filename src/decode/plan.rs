@@ -106,7 +106,7 @@ impl Plan {
         place: &dyn Fn() -> Place,
     ) -> Outcome {
         let mut outcome = Outcome::default();
-        let answer = self.resolve(walk, shape, place, &mut outcome);
+        let answer = self.resolve(walk, shape, place);
         if let Some(answer) = answer {
             self.observe(answer, shape, place, &mut outcome);
         } else if self.required && self.default.is_none() && outcome.reject.is_none() {
@@ -156,7 +156,6 @@ impl Plan {
         walk: &Walk<'a>,
         shape: &mut FieldShape,
         place: &dyn Fn() -> Place,
-        outcome: &mut Outcome,
     ) -> Option<Answer<'a>> {
         let mut found_null = false;
         let mut found_empty = false;
@@ -173,16 +172,8 @@ impl Plan {
         } else if found_null {
             shape.null += 1;
         } else {
+            // A record without a required field is rejected as such, whatever the drift policy.
             shape.absent.see(None, place);
-            if self.drift.missing_field == DriftAction::DiscardRow && self.default.is_none() {
-                let reject = Reject::field(
-                    "drift_missing_field",
-                    &self.name,
-                    "is declared and absent",
-                    None,
-                );
-                outcome.drift = Some(reject);
-            }
         }
         None
     }

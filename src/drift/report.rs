@@ -180,11 +180,10 @@ impl Comparison<'_> {
     fn missing(&mut self, field: &Field, seen: &FieldShape, before: Option<&FieldShape>) {
         let absent = seen.absent.count;
         let everywhere = absent == self.shape.observed;
-        let was_there = before.is_none_or(|before| before.present + before.null + before.empty > 0);
-        // What sends rows to the dead letters is in the report.
-        let discards =
-            self.table.drift.missing_field == DriftAction::DiscardRow && field.default.is_none();
-        if absent == 0 || !(field.required || discards || (everywhere && was_there)) {
+        // Without earlier windows nothing says that it was there before.
+        let was_there =
+            before.is_some_and(|before| before.present + before.null + before.empty > 0);
+        if absent == 0 || !(field.required || (everywhere && was_there)) {
             return;
         }
         let present = self.shape.observed.saturating_sub(absent);

@@ -294,6 +294,16 @@ impl Manifest {
         Self { commit_id: new_commit_id(), ..self.clone() }
     }
 
+    /// What the window is for those who look at it: `committed` also while a refresh is under way or has failed,
+    /// and `stopped` where nobody is at it any more; else the state.
+    pub fn phase(&self) -> &'static str {
+        match self.state {
+            _ if self.is_committed() => State::Committed.name(),
+            State::Running if self.owner.is_none() => "stopped",
+            state => state.name(),
+        }
+    }
+
     /// Whether readers have rows (or a known absence of rows) of this window.
     pub fn is_committed(&self) -> bool {
         self.committed_at.is_some() && self.ended_by.is_none()

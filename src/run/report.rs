@@ -162,7 +162,7 @@ impl WindowReport {
     /// Fills in what the newest manifest says.
     #[must_use]
     pub fn with_manifest(mut self, manifest: &Manifest) -> Self {
-        self.state = Some(manifest.state.name());
+        self.state = Some(manifest.phase());
         self.attempt = Some(manifest.attempt);
         self.counts = Some(manifest.counts);
         self.files.clone_from(&manifest.published);

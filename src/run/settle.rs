@@ -68,6 +68,10 @@ async fn outcome(
         tracing::warn!("drift: {line}");
     }
     mention(shape);
+    let unseen = never_seen(shape);
+    if !unseen.is_empty() {
+        tracing::warn!(fields = unseen.join(", "), "fields that no record has: check `from`");
+    }
     let verdict = judge(unit, &counts, &report, &path, rejects.as_deref());
     let drift = Drift {
         path,
@@ -88,6 +92,14 @@ fn mention(shape: &Shape) {
             tracing::warn!(count, "{count} {what}");
         }
     }
+}
+
+/// Declared fields that stood in no record of a window that has some.
+fn never_seen(shape: &Shape) -> Vec<&str> {
+    let never = shape.fields.iter().filter(|field| {
+        shape.observed > 0 && field.present == 0 && field.null == 0 && field.empty == 0
+    });
+    never.map(|field| field.name.as_str()).collect()
 }
 
 /// The reject limit, the drift policy, and the API's own total, in this order.

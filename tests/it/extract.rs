@@ -370,3 +370,23 @@ fn the_demo_lands_what_its_api_serves() {
         }
     }
 }
+
+#[test]
+fn a_failed_refresh_leaves_the_window_committed_for_all_who_look() {
+    let api = api(1);
+    let workspace = Workspace::reading(&api, Style::Cursor);
+    workspace.extract_day(&[]).exits(0);
+    api.fail_from(0, Reply::json(400, r#"{"error":"from is too old"}"#));
+    let report = workspace.extract_day(&["--refresh", "--report", "json"]).exits(4);
+    assert_eq!(only_window(&report)["state"], "committed", "{report}");
+    let lake = workspace.path("lake");
+    let lake = lake.to_str().unwrap();
+    let status = workspace.lakeward(&["status", "--lake", lake, "--format", "json"]).exits(0);
+    assert_eq!(only_window(&status)["state"], "committed", "{status}");
+    assert_eq!(only_window(&status)["failure"]["exit"], 4, "{status}");
+    let source = workspace.path("source.yaml");
+    let days = ["--date", "2026-03-17", "--lake", lake];
+    let plan = [&["plan", source.to_str().unwrap()], &days[..]].concat();
+    let plan = workspace.lakeward(&plan).exits(0);
+    assert_eq!(only_window(&plan)["state"], "committed", "{plan}");
+}
