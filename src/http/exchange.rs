@@ -185,7 +185,8 @@ impl Exchange<'_> {
         };
         let (method, body) =
             if becomes_get { (Method::GET, None) } else { (hop.method.clone(), hop.body.clone()) };
-        Ok(Hop { method, url, body, request_id: String::new() })
+        // A new one when it is sent; until then an error speaks of the answer that led here.
+        Ok(Hop { method, url, body, request_id: hop.request_id.clone() })
     }
 
     async fn judge(&self, class: Class, reply: Reply, hop: Hop) -> Result<Outcome> {
