@@ -70,12 +70,7 @@ impl Landing {
         let parts = resumed.map(|resumed| resumed.checkpoint.parts.clone()).unwrap_or_default();
         let counts = resumed.map(|resumed| resumed.counts).unwrap_or_default();
         if let Some(resumed) = resumed {
-            tracing::info!(
-                pages = resumed.checkpoint.pages,
-                records = resumed.checkpoint.records,
-                "going on from the checkpoint of attempt {}",
-                resumed.attempt
-            );
+            log_resumed(resumed);
         }
         let options = WriteOptions {
             table: Arc::clone(table),
@@ -271,6 +266,15 @@ async fn read_shape(lake: &Lake, path: &str) -> Result<Option<Shape>> {
             None
         }
     })
+}
+
+fn log_resumed(resumed: &Resumed) {
+    tracing::info!(
+        pages = resumed.checkpoint.pages,
+        records = resumed.checkpoint.records,
+        "going on from the checkpoint of attempt {}",
+        resumed.attempt
+    );
 }
 
 fn count(length: usize) -> u64 {

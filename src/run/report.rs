@@ -95,6 +95,8 @@ pub struct WindowReport {
 pub struct Failure {
     /// The kind's name.
     pub kind: &'static str,
+    /// Whether the same command is expected to succeed later without a change.
+    pub transient: bool,
     /// What happened and where.
     pub message: String,
     /// What to do.
@@ -108,6 +110,7 @@ impl From<&Error> for Failure {
     fn from(error: &Error) -> Self {
         Self {
             kind: error.kind().name(),
+            transient: error.kind().is_transient(),
             message: error.to_string(),
             hint: error.advice().map(str::to_owned),
             summary: error.message().to_owned(),

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
+use crate::decode::shape::Shape;
 use crate::decode::{DecodeOptions, Decoder};
 use crate::error::{Error, Result};
 use crate::http::pages::{Resume, pages};
@@ -58,13 +59,7 @@ fn log_failure(error: &Error) {
 
 async fn extract(run: &Run, unit: &Unit) -> Result<(Outcome, Manifest)> {
     let chain = chain(run, unit)?;
-    if let Err(error) = run.client.resolve_credentials() {
-        // A window that is done needs none; one that is not must not look begun.
-        let done = chain.newest().await?.is_some_and(|(_, newest)| newest.is_committed());
-        if run.refresh || !done {
-            return Err(error);
-        }
-    }
+    have_credentials(run, &chain).await?;
     let mut held = match take(chain, Arc::clone(&run.clock), intent(run, unit)).await? {
         Taken::Committed(manifest) => return Ok((Outcome::Unchanged, *manifest)),
         Taken::Run(held) => held,
@@ -89,16 +84,35 @@ async fn extract(run: &Run, unit: &Unit) -> Result<(Outcome, Manifest)> {
     // Whoever still waits for the API, or for the loss of the window, waits for nothing now.
     stop.cancel();
     let shape = decoding.shape().await?;
+    finish(run, unit, landing, &shape, *held, ended).await
+}
+
+/// Resolves the secrets before the window is taken: one that cannot be fetched must not look begun.
+async fn have_credentials(run: &Run, chain: &Chain) -> Result<()> {
+    let Err(error) = run.client.resolve_credentials() else { return Ok(()) };
+    let done = chain.newest().await?.is_some_and(|(_, newest)| newest.is_committed());
+    if done && !run.refresh { Ok(()) } else { Err(error) }
+}
+
+/// Settles what came to its last page; else keeps what a rerun can go on from.
+async fn finish(
+    run: &Run,
+    unit: &Unit,
+    mut landing: Landing,
+    shape: &Shape,
+    mut held: WindowRun,
+    ended: Ended,
+) -> Result<(Outcome, Manifest)> {
     match ended {
         // A kill while settling then costs no request.
-        Ended::Complete => match landing.checkpoint(&held, &shape).await {
+        Ended::Complete => match landing.checkpoint(&held, shape).await {
             Ok(()) => {
-                let manifest = settle(run, unit, landing, &shape, *held).await?;
+                let manifest = settle(run, unit, landing, shape, held).await?;
                 Ok((Outcome::Committed, manifest))
             }
             Err(error) => {
                 landing.abandon().await;
-                Err(let_go(run, *held, error, Ok(())).await)
+                Err(let_go(run, held, error, Ok(())).await)
             }
         },
         Ended::Early(error) => {
@@ -106,14 +120,14 @@ async fn extract(run: &Run, unit: &Unit) -> Result<(Outcome, Manifest)> {
                 tracing::warn!("the API refuses to go on from the checkpoint: a rerun begins anew");
                 held.start_anew().await
             } else {
-                landing.checkpoint(&held, &shape).await
+                landing.checkpoint(&held, shape).await
             };
             landing.abandon().await;
-            Err(let_go(run, *held, error, saved).await)
+            Err(let_go(run, held, error, saved).await)
         }
         Ended::Broken(error) => {
             landing.abandon().await;
-            Err(let_go(run, *held, error, Ok(())).await)
+            Err(let_go(run, held, error, Ok(())).await)
         }
     }
 }

@@ -95,6 +95,7 @@ fn a_run_that_comes_to_no_window_still_gives_the_document_it_was_asked_for() {
     let document: Value = serde_json::from_str(&ended.stdout).unwrap();
     assert_eq!((&document["exit"], &document["windows"]), (&6.into(), &Value::Array(vec![])));
     assert_eq!(document["error"]["kind"], "store", "{ended}");
+    assert_eq!(document["error"]["transient"], true, "{ended}");
 }
 
 #[test]
