@@ -46,6 +46,7 @@ pub mod decode;
 pub mod drift;
 pub mod error;
 pub mod http;
+pub mod json;
 pub mod lake;
 pub mod manifest;
 pub mod page;

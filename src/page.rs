@@ -8,6 +8,9 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
+use crate::json::outline::{Found, Records};
+use crate::json::tape::Tape;
+
 /// The HTTP methods that read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Method {
@@ -102,12 +105,31 @@ pub struct Page {
     pub body: Bytes,
     /// Where each record's JSON text stands in `body`.
     pub records: Vec<Range<usize>>,
+    /// Where the declared values stand in them.
+    pub tape: Tape,
     /// Fingerprints of the page's body and of the cursor it names, for finding loops.
     pub seen: Vec<u64>,
     /// Where the stream stands once this page is durable.
     pub after: Position,
     /// From the request's first byte to the body's last.
     pub round_trip: Duration,
+}
+
+impl Page {
+    /// A page that no request brought: a body and what a scan found in it. It is the last of its window.
+    pub fn scanned(number: u64, body: Bytes, found: Found) -> Self {
+        let records = if let Records::Found(spans) = found.records { spans } else { Vec::new() };
+        Self {
+            number,
+            request_id: String::new(),
+            body,
+            records,
+            tape: found.tape,
+            seen: Vec::new(),
+            after: Position { next: None, ..Position::start() },
+            round_trip: Duration::ZERO,
+        }
+    }
 }
 
 /// What a window's requests cost; shared between the requests and the manifest.

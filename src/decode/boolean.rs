@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, BooleanBuilder};
 
-use crate::decode::column::{Cell, ColumnDecoder, Invalid, Seen};
-use crate::decode::text::unescape;
+use crate::decode::column::{Cell, ColumnDecoder, Invalid, Run, Seen, Taken};
 use crate::error::Result;
+use crate::json::escape::unescape;
 
 /// Builds a `Boolean` column.
 #[derive(Default)]
@@ -19,6 +19,14 @@ impl ColumnDecoder for BoolColumn {
         let value = cell.map(|cell| read(cell.raw)).transpose();
         self.builder.append_option(value.ok().flatten());
         value.map(|_| Seen::default())
+    }
+
+    fn push_plain(&mut self, run: Run<'_>) -> Taken {
+        for span in run.spans {
+            // Of the natural forms only two words are left, of different lengths.
+            self.builder.append_option((!span.is_nothing()).then(|| span.len() == "true".len()));
+        }
+        Taken { rows: run.spans.len(), units: 0 }
     }
 
     fn finish(&mut self) -> Result<ArrayRef> {

@@ -4,6 +4,7 @@ use arrow::array::ArrayRef;
 use rust_decimal::Decimal;
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::json::span::Span;
 use crate::spec::table::{Field, TimeUnit};
 
 /// One value of one record.
@@ -47,6 +48,36 @@ impl Invalid {
     }
 }
 
+/// Values of one field in records that follow each other: each of a natural form, null or absent.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Run<'a> {
+    /// The page.
+    pub(crate) text: &'a str,
+    /// Where the values stand.
+    pub(crate) spans: &'a [Span],
+    /// Where the records' currencies stand, for decimals that depend on them; else empty.
+    pub(crate) currencies: &'a [Span],
+    /// The unit of the column's numeric timestamps so far, once it was seen often enough.
+    pub(crate) unit: Option<TimeUnit>,
+}
+
+/// How much of a run was appended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Taken {
+    /// Values, nulls with them.
+    pub(crate) rows: usize,
+    /// Of them numeric timestamps, all of the run's unit.
+    pub(crate) units: u64,
+}
+
+impl<'a> Run<'a> {
+    /// The text of a value; empty where there is none.
+    #[inline]
+    pub(crate) fn raw(&self, span: Span) -> &'a str {
+        self.text.get(span.range()).unwrap_or_default()
+    }
+}
+
 /// Turns the values of one column into an Arrow array.
 pub(crate) trait ColumnDecoder: Send {
     /// Appends exactly one slot: the value, or null for `None` and for an invalid one.
@@ -54,6 +85,12 @@ pub(crate) trait ColumnDecoder: Send {
     /// # Errors
     /// Why the value is invalid; a value, not a failure: the slot was appended.
     fn push(&mut self, cell: Option<Cell<'_>>) -> Result<Seen, Invalid>;
+
+    /// Appends the first values of a run, up to one that is not plain: whose reading takes more than the usual rule, or
+    /// has something to say. That one is [`ColumnDecoder::push`]'s, as all are of a column without usual rules.
+    fn push_plain(&mut self, _run: Run<'_>) -> Taken {
+        Taken::default()
+    }
 
     /// The array of what was pushed; the decoder is empty again.
     ///

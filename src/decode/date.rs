@@ -6,11 +6,12 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Date32Builder};
 
-use crate::decode::column::{Cell, ColumnDecoder, Invalid, Seen};
+use crate::decode::column::{Cell, ColumnDecoder, Invalid, Run, Seen, Taken};
 use crate::decode::iso::{DAY, read_date};
-use crate::decode::text::unescape;
 use crate::decode::timestamp;
 use crate::error::Result;
+use crate::json::escape::unescape;
+use crate::json::span::Form;
 use crate::spec::table::{Field, TimeRules, TimeUnit};
 
 /// Builds a `Date32` column.
@@ -48,6 +49,22 @@ impl ColumnDecoder for DateColumn {
         let value = cell.map(|cell| self.read(cell.raw)).transpose();
         self.builder.append_option(value.ok().flatten().map(|(days, _)| days));
         value.map(|value| Seen { unit: value.and_then(|(_, unit)| unit), ..Seen::default() })
+    }
+
+    fn push_plain(&mut self, run: Run<'_>) -> Taken {
+        for (row, span) in run.spans.iter().enumerate() {
+            let days = match span.form() {
+                Form::Absent | Form::Null => None,
+                Form::String => {
+                    let text = run.raw(*span).trim_matches('"');
+                    let Some(days) = read_date(text) else { return Taken { rows: row, units: 0 } };
+                    Some(days)
+                }
+                _ => return Taken { rows: row, units: 0 },
+            };
+            self.builder.append_option(days);
+        }
+        Taken { rows: run.spans.len(), units: 0 }
     }
 
     fn finish(&mut self) -> Result<ArrayRef> {

@@ -4,11 +4,13 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Decimal128Builder};
 
-use crate::decode::column::{Bounds, Cell, ColumnDecoder, Invalid, Seen, unbuilt};
+use crate::decode::column::{Bounds, Cell, ColumnDecoder, Invalid, Run, Seen, Taken, unbuilt};
 use crate::decode::currency::exponent;
+use crate::decode::digits;
 use crate::decode::exact::{Exact, Misfit, Rounding};
-use crate::decode::text::unescape;
 use crate::error::Result;
+use crate::json::escape::unescape;
+use crate::json::span::{Form, Span};
 use crate::spec::table::{DecimalRules, Field, MinorUnits};
 
 /// Builds a `Decimal128` column.
@@ -19,6 +21,8 @@ pub(crate) struct DecimalColumn {
     limit: u128,
     rules: DecimalRules,
     bounds: Bounds,
+    /// The last record's currency, as it stood there, and its exponent.
+    currency: (String, u8),
 }
 
 impl DecimalColumn {
@@ -36,6 +40,7 @@ impl DecimalColumn {
             limit: 10u128.checked_pow(u32::from(precision)).unwrap_or(u128::MAX),
             rules: field.decimal.clone(),
             bounds: Bounds::new(field, u32::from(scale)),
+            currency: (String::new(), 0),
         })
     }
 
@@ -70,6 +75,68 @@ impl DecimalColumn {
     }
 }
 
+/// The usual amounts: up to 18 digits, of which as many are fraction as the column has at most.
+impl DecimalColumn {
+    fn plain(&mut self, run: Run<'_>, row: usize, span: Span) -> Option<i128> {
+        let text = run.text.as_bytes();
+        let mut range = span.range();
+        let scale = u32::from(self.scale);
+        let units = match (span.form(), &self.rules.integers) {
+            (Form::Integer, Some(MinorUnits::Digits(digits))) => u32::from(*digits),
+            (Form::Integer, Some(MinorUnits::Currency(_))) => {
+                u32::from(self.exponent_of(run, row)?)
+            }
+            (Form::String, _) => {
+                if span.is_escaped() || self.rules.decimal_mark.is_some_and(|mark| mark != '.') {
+                    return None;
+                }
+                range = range.start + 1..range.end - 1;
+                0
+            }
+            _ => 0,
+        };
+        let negative = text.get(range.start)? == &b'-';
+        range.start += usize::from(negative);
+        let value = match span.form() {
+            Form::Integer => {
+                let digits = digits::parse(text, range)?;
+                i128::from(digits) * 10_i128.checked_pow(scale.checked_sub(units)?)?
+            }
+            _ => major(text, range, scale)?,
+        };
+        let value = if negative { -value } else { value };
+        let fits = value.unsigned_abs() < self.limit && self.bounds.check(value).is_ok();
+        fits.then_some(value)
+    }
+
+    /// The exponent of a record's currency, which mostly is the last record's.
+    fn exponent_of(&mut self, run: Run<'_>, row: usize) -> Option<u8> {
+        let raw = run.raw(*run.currencies.get(row)?);
+        if raw != self.currency.0 || raw.is_empty() {
+            let known = Some(raw).filter(|raw| raw.starts_with('"'));
+            self.currency = (raw.to_owned(), exponent(&unescape(known?).0)?);
+        }
+        Some(self.currency.1)
+    }
+}
+
+/// Digits with a point among the last, or none.
+#[inline]
+fn major(text: &[u8], range: std::ops::Range<usize>, scale: u32) -> Option<i128> {
+    let tail = text.get(range.clone())?.iter().rev().take(scale as usize + 1);
+    let Some(after) = tail.clone().position(|byte| *byte == b'.') else {
+        return Some(i128::from(digits::parse(text, range)?) * 10_i128.checked_pow(scale)?);
+    };
+    let point = range.end - 1 - after;
+    let whole = digits::parse(text, range.start..point)?;
+    let fraction = digits::parse(text, point + 1..range.end)?;
+    let missing = scale - u32::try_from(after).ok()?;
+    Some(
+        i128::from(whole) * 10_i128.checked_pow(scale)?
+            + i128::from(fraction) * 10_i128.checked_pow(missing)?,
+    )
+}
+
 const OVERFLOW: Invalid = Invalid::range("has more digits than the column's precision");
 
 fn minor_digits(units: &MinorUnits, currency: Option<&str>) -> Result<u8, Invalid> {
@@ -87,6 +154,20 @@ impl ColumnDecoder for DecimalColumn {
         let value = cell.map(|cell| self.read(cell)).transpose();
         self.builder.append_option(value.ok().flatten());
         value.map(|_| Seen::default())
+    }
+
+    fn push_plain(&mut self, run: Run<'_>) -> Taken {
+        for (row, span) in run.spans.iter().enumerate() {
+            if span.is_nothing() {
+                self.builder.append_null();
+                continue;
+            }
+            match self.plain(run, row, *span) {
+                Some(value) => self.builder.append_value(value),
+                None => return Taken { rows: row, units: 0 },
+            }
+        }
+        Taken { rows: run.spans.len(), units: 0 }
     }
 
     fn finish(&mut self) -> Result<ArrayRef> {

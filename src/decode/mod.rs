@@ -1,17 +1,22 @@
 //! JSON bytes to columns: rows, dead letters and the shape of what was seen. No HTTP, no files.
 //!
-//! A page's records are walked once each over a trie of the declared pointers (`trie`, `walk`); every field's text goes
-//! to the decoder of its type, which reads it straight into an Arrow builder (`decimal`, `timestamp`, `date`, `text`,
-//! `number`, `boolean`, `list`, `json`). This decoder is portable and plain: the reference for any faster one.
+//! A page comes with a tape that says where every declared value stands. It is read a field at a time over a few dozen
+//! records (`block`): runs of usual values go straight into the Arrow builder of the field's type (`decimal`,
+//! `timestamp`, `date`, `text`, `number`, `boolean`, `list`, `json`), all others by the field's whole rule (`plan`).
 //!
 //! Why is nothing read through `serde_json::Value`? It sorts keys, loses the exact text and turns numbers into floats.
 
+mod block;
 mod boolean;
+mod cells;
+mod clip;
 mod column;
+mod columns;
 mod currency;
 mod date;
 mod decimal;
 mod decoder;
+mod digits;
 mod exact;
 mod iso;
 mod json;
@@ -20,11 +25,10 @@ mod number;
 mod plan;
 pub mod record;
 pub mod shape;
+mod strays;
 mod text;
 mod timestamp;
-mod trie;
 mod types;
-mod walk;
 
 pub use decoder::{DecodeOptions, Decoded, Decoder};
 pub use record::DeadLetter;

@@ -6,10 +6,12 @@ use arrow::array::{ArrayRef, Float64Builder, PrimitiveBuilder};
 use arrow::datatypes::ArrowPrimitiveType;
 use rust_decimal::prelude::ToPrimitive;
 
-use crate::decode::column::{Bounds, Cell, ColumnDecoder, Invalid, Seen};
+use crate::decode::column::{Bounds, Cell, ColumnDecoder, Invalid, Run, Seen, Taken};
+use crate::decode::digits;
 use crate::decode::exact::{Exact, Misfit, Rounding, split_digits};
-use crate::decode::text::unescape;
 use crate::error::Result;
+use crate::json::escape::unescape;
+use crate::json::span::{Form, Span};
 use crate::spec::table::Field;
 
 /// Builds an `Int32` or `Int64` column.
@@ -40,8 +42,36 @@ impl<T: ArrowPrimitiveType<Native: TryFrom<i128>>> ColumnDecoder for IntColumn<T
         value.map(|_| Seen::default())
     }
 
+    fn push_plain(&mut self, run: Run<'_>) -> Taken {
+        for (row, span) in run.spans.iter().enumerate() {
+            if span.is_nothing() {
+                self.builder.append_null();
+                continue;
+            }
+            match self.plain(run, *span) {
+                Some(value) => self.builder.append_value(value),
+                None => return Taken { rows: row, units: 0 },
+            }
+        }
+        Taken { rows: run.spans.len(), units: 0 }
+    }
+
     fn finish(&mut self) -> Result<ArrayRef> {
         Ok(Arc::new(self.builder.finish()))
+    }
+}
+
+/// The usual integers: up to 18 digits.
+impl<T: ArrowPrimitiveType<Native: TryFrom<i128>>> IntColumn<T> {
+    fn plain(&self, run: Run<'_>, span: Span) -> Option<T::Native> {
+        let text = run.text.as_bytes();
+        let mut range = span.range();
+        let negative = text.get(range.start)? == &b'-';
+        range.start += usize::from(negative);
+        let digits = i128::from(digits::parse(text, range)?);
+        let value = if negative { -digits } else { digits };
+        self.bounds.check(value).ok()?;
+        T::Native::try_from(value).ok()
     }
 }
 
@@ -90,12 +120,20 @@ impl FloatColumn {
         Self { builder: Float64Builder::new(), min, max }
     }
 
+    fn plain(&self, run: Run<'_>, span: Span) -> Option<f64> {
+        let number = matches!(span.form(), Form::Integer | Form::Fraction);
+        number.then(|| self.parse(run.raw(span)).ok()).flatten()
+    }
+
     fn read(&self, raw: &str) -> Result<f64, Invalid> {
-        const WHAT: Invalid = Invalid::value("is not a number");
         let (text, _) = unescape(raw);
         // The grammar is JSON's: Rust's parser would take `inf`, `NaN` and `1.` too.
-        Exact::from_json(&text).ok_or(WHAT)?;
-        let value: f64 = text.parse().map_err(|_| WHAT)?;
+        Exact::from_json(&text).ok_or(Invalid::value("is not a number"))?;
+        self.parse(&text)
+    }
+
+    fn parse(&self, text: &str) -> Result<f64, Invalid> {
+        let value: f64 = text.parse().map_err(|_| Invalid::value("is not a number"))?;
         if value.is_infinite() {
             return Err(Invalid::range("is beyond the largest double"));
         }
@@ -114,6 +152,20 @@ impl ColumnDecoder for FloatColumn {
         let value = cell.map(|cell| self.read(cell.raw)).transpose();
         self.builder.append_option(value.ok().flatten());
         value.map(|_| Seen::default())
+    }
+
+    fn push_plain(&mut self, run: Run<'_>) -> Taken {
+        for (row, span) in run.spans.iter().enumerate() {
+            if span.is_nothing() {
+                self.builder.append_null();
+                continue;
+            }
+            match self.plain(run, *span) {
+                Some(value) => self.builder.append_value(value),
+                None => return Taken { rows: row, units: 0 },
+            }
+        }
+        Taken { rows: run.spans.len(), units: 0 }
     }
 
     fn finish(&mut self) -> Result<ArrayRef> {

@@ -1,12 +1,15 @@
 //! One declared field of one record: which value it is, what is observed of it, and what its rules make of it.
+//!
+//! This is the whole rule, for any value. [`Plan::read_block`](crate::decode::block) passes by it with values that
+//! look like the column's last ones.
 
+use crate::decode::cells::Cells;
 use crate::decode::column::{Cell, ColumnDecoder, Invalid};
 use crate::decode::record::Reject;
-use crate::decode::shape::{FieldShape, Kind, Place, PointerShape, natural_kinds};
-use crate::decode::trie::Trie;
+use crate::decode::shape::{FieldShape, Place, PointerShape, natural_kinds};
 use crate::decode::types::decoder_of;
-use crate::decode::walk::Walk;
 use crate::error::Result;
+use crate::json::span::{Form, Kind};
 use crate::spec::pointer::Pointer;
 use crate::spec::table::{
     DriftAction, DriftPolicy, Field, FieldType, MinorUnits, OnInvalid, Scalar, Table,
@@ -16,21 +19,23 @@ use crate::spec::table::{
 pub(crate) struct Plan {
     name: String,
     /// The slots of its pointers, in order.
-    slots: Vec<usize>,
-    column: Box<dyn ColumnDecoder>,
+    pub(super) slots: Vec<usize>,
+    pub(super) column: Box<dyn ColumnDecoder>,
     natural: &'static [Kind],
-    empty_is_null: bool,
-    required: bool,
+    /// The forms of those kinds: a bit each, by code.
+    pub(super) forms: u32,
+    pub(super) empty_is_null: bool,
+    pub(super) required: bool,
     on_invalid: OnInvalid,
-    default: Option<String>,
+    pub(super) default: Option<String>,
     /// The field whose value is this one's currency.
-    currency: Option<Lookup>,
+    pub(super) currency: Option<Lookup>,
     drift: DriftPolicy,
 }
 
 /// Where another field's value stands, and what stands in for it.
-struct Lookup {
-    slots: Vec<usize>,
+pub(super) struct Lookup {
+    pub(super) slots: Vec<usize>,
     default: Option<String>,
 }
 
@@ -56,13 +61,11 @@ struct Answer<'a> {
 }
 
 impl Plan {
-    /// The plans of a table's fields; their pointers go into the trie.
+    /// The plans of a table's fields, whose pointers' values stand in `slots`.
     ///
     /// # Errors
     /// As of the column decoders.
-    pub(crate) fn all(table: &Table, trie: &mut Trie) -> Result<Vec<Self>> {
-        let slots: Vec<Vec<usize>> =
-            table.fields.iter().map(|field| slots_of(field, trie)).collect();
+    pub(crate) fn all(table: &Table, slots: &[Vec<usize>]) -> Result<Vec<Self>> {
         let lookup = |at: usize| {
             let field = table.fields.get(at)?;
             Some(Lookup { slots: slots.get(at)?.clone(), default: field.default.clone() })
@@ -77,6 +80,7 @@ impl Plan {
                 slots: slots.clone(),
                 column: decoder_of(field)?,
                 natural: natural_kinds(&field.kind),
+                forms: forms_of(natural_kinds(&field.kind)),
                 empty_is_null: field.kind != FieldType::Scalar(Scalar::String),
                 required: field.required,
                 on_invalid: field.on_invalid,
@@ -85,28 +89,18 @@ impl Plan {
                 drift: table.drift,
             })
         };
-        table.fields.iter().zip(&slots).map(plan).collect()
+        table.fields.iter().zip(slots).map(plan).collect()
     }
 
-    /// The decoder, for its array.
-    pub(crate) fn column(&mut self) -> &mut dyn ColumnDecoder {
-        &mut *self.column
-    }
-
-    /// The slots of its pointers.
-    pub(crate) fn slots(&self) -> &[usize] {
-        &self.slots
-    }
-
-    /// Reads the field of a walked record: one slot is appended to the column whatever comes of it.
+    /// Reads the field of one record: one slot is appended to the column whatever comes of it.
     pub(crate) fn read(
         &mut self,
-        walk: &Walk<'_>,
+        cells: Cells<'_>,
         shape: &mut FieldShape,
         place: &dyn Fn() -> Place,
     ) -> Outcome {
         let mut outcome = Outcome::default();
-        let answer = self.resolve(walk, shape, place);
+        let answer = self.resolve(cells, shape, place);
         if let Some(answer) = answer {
             self.observe(answer, shape, place, &mut outcome);
         } else if self.required && self.default.is_none() && outcome.reject.is_none() {
@@ -117,7 +111,7 @@ impl Plan {
             .map(|answer| answer.raw)
             .or(self.default.as_deref())
             .filter(|raw| *raw != "null");
-        let currency = self.currency.as_ref().and_then(|lookup| lookup.find(walk));
+        let currency = self.currency.as_ref().and_then(|lookup| lookup.find(cells));
         match self.column.push(raw.map(|raw| Cell { raw, currency })) {
             Ok(seen) => {
                 outcome.surrogates = seen.surrogates;
@@ -153,14 +147,14 @@ impl Plan {
     /// The first pointer's value that is present and not null, with what its absence means.
     fn resolve<'a>(
         &self,
-        walk: &Walk<'a>,
+        cells: Cells<'a>,
         shape: &mut FieldShape,
         place: &dyn Fn() -> Place,
     ) -> Option<Answer<'a>> {
         let mut found_null = false;
         let mut found_empty = false;
         for (pointer, slot) in self.slots.iter().enumerate() {
-            match walk.slots.get(*slot).copied().flatten() {
+            match cells.get(*slot) {
                 None => {}
                 Some("null") => found_null = true,
                 Some("\"\"") if self.empty_is_null => found_empty = true,
@@ -247,18 +241,27 @@ impl Plan {
     }
 }
 
-impl Lookup {
-    fn find<'a>(&'a self, walk: &Walk<'a>) -> Option<&'a str> {
-        self.slots
-            .iter()
-            .filter_map(|slot| walk.slots.get(*slot).copied().flatten())
-            .find(|raw| *raw != "null")
-            .or(self.default.as_deref())
+impl Outcome {
+    /// Whether it says more than that the value was read.
+    pub(crate) fn is_notable(&self) -> bool {
+        self.nulled || self.surrogates > 0 || self.reject.is_some() || self.drift.is_some()
     }
 }
 
-fn slots_of(field: &Field, trie: &mut Trie) -> Vec<usize> {
-    field.from.iter().map(|pointer| trie.insert(pointer, field.kind == FieldType::Json)).collect()
+fn forms_of(kinds: &[Kind]) -> u32 {
+    let forms =
+        Form::ALL.into_iter().filter(|form| form.kind().is_some_and(|k| kinds.contains(&k)));
+    forms.fold(0, |forms, form| forms | 1 << form.code())
+}
+
+impl Lookup {
+    fn find<'a>(&'a self, cells: Cells<'a>) -> Option<&'a str> {
+        self.slots
+            .iter()
+            .filter_map(|slot| cells.get(*slot))
+            .find(|raw| *raw != "null")
+            .or(self.default.as_deref())
+    }
 }
 
 /// The shape of a table's fields before the first record.

@@ -3,12 +3,7 @@
 use bytes::Bytes;
 
 use crate::decode::shape::shorten;
-
-/// The largest record, in bytes (DESIGN §4).
-pub(crate) const MAX_BYTES: usize = 16 * 1024 * 1024;
-
-/// The deepest record, in objects and arrays inside one another, its own object included (DESIGN §4).
-pub(crate) const MAX_DEPTH: usize = 128;
+use crate::json::tape::Refusal;
 
 /// A record that was refused: where it stood, why, and its exact text.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,7 +12,7 @@ pub struct DeadLetter {
     pub page: u64,
     /// The record in the page, from 0.
     pub index: u64,
-    /// Why: `not_an_object`, `not_json`, `too_large`, `too_deep`, `missing`, `empty`, `invalid`, `out_of_range`, or
+    /// Why: `not_an_object`, `too_large`, `too_deep`, `missing`, `empty`, `invalid`, `out_of_range`, or
     /// `drift_` and a kind of drift.
     pub code: &'static str,
     /// The column whose value it was, where it was one.
@@ -58,52 +53,20 @@ impl Reject {
     }
 }
 
-/// The text of a record that is worth walking: a JSON object within the limits.
-///
-/// # Errors
-/// Why it is not.
-pub(crate) fn admit(bytes: &[u8]) -> Result<&str, Reject> {
-    if bytes.len() > MAX_BYTES {
-        let message = format!("the record has {} bytes, more than 16 MiB", bytes.len());
-        return Err(Reject::record("too_large", message));
-    }
-    let text = std::str::from_utf8(bytes)
-        .map_err(|error| Reject::record("not_json", format!("the record is not UTF-8: {error}")))?;
-    if text.as_bytes().first() != Some(&b'{') {
-        let message = format!("{} is not a JSON object", quote(text));
-        return Err(Reject::record("not_an_object", message));
-    }
-    if exceeds_depth(text.as_bytes()) {
-        let message = "the record is nested deeper than 128 objects and arrays";
-        return Err(Reject::record("too_deep", message));
-    }
-    Ok(text)
-}
-
-fn exceeds_depth(bytes: &[u8]) -> bool {
-    // Nearly every record has fewer brackets than the limit, which a vectorised count tells.
-    let opening = bytes.iter().filter(|b| matches!(b, b'{' | b'[')).count();
-    opening > MAX_DEPTH && depth(bytes) > MAX_DEPTH
-}
-
-/// The depth of nesting, brackets in strings aside.
-fn depth(bytes: &[u8]) -> usize {
-    let (mut depth, mut deepest) = (0usize, 0);
-    let (mut quoted, mut escaped) = (false, false);
-    for byte in bytes {
-        match byte {
-            _ if escaped => escaped = false,
-            b'\\' if quoted => escaped = true,
-            b'"' => quoted = !quoted,
-            b'{' | b'[' if !quoted => {
-                depth += 1;
-                deepest = deepest.max(depth);
-            }
-            b'}' | b']' if !quoted => depth = depth.saturating_sub(1),
-            _ => {}
+/// Why a record that has no row is refused.
+pub(crate) fn refused(refusal: Refusal, raw: &str) -> Reject {
+    match refusal {
+        Refusal::TooLarge => {
+            let message = format!("the record has {} bytes, more than 16 MiB", raw.len());
+            Reject::record("too_large", message)
+        }
+        Refusal::TooDeep => {
+            Reject::record("too_deep", "the record is nested deeper than 128 objects and arrays")
+        }
+        Refusal::NotAnObject => {
+            Reject::record("not_an_object", format!("{} is not a JSON object", quote(raw)))
         }
     }
-    deepest
 }
 
 /// A value in a message.

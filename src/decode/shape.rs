@@ -5,6 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::json::span::Kind;
 use crate::spec::table::{FieldType, Scalar, TimeUnit};
 
 /// Samples that are kept of one observation (DESIGN §7).
@@ -116,53 +117,6 @@ pub struct Place {
     pub key: Option<String>,
 }
 
-/// The kinds of JSON values (RFC 8259 section 3).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Kind {
-    /// `null`.
-    Null,
-    /// `true` or `false`.
-    Bool,
-    /// A number.
-    Number,
-    /// A string.
-    String,
-    /// An array.
-    Array,
-    /// An object.
-    Object,
-}
-
-impl Kind {
-    /// All of them.
-    pub const ALL: [Self; 6] =
-        [Self::Null, Self::Bool, Self::Number, Self::String, Self::Array, Self::Object];
-
-    /// The kind of a value's JSON text.
-    pub(crate) fn of(raw: &str) -> Self {
-        match raw.as_bytes().first() {
-            Some(b'n') => Self::Null,
-            Some(b't' | b'f') => Self::Bool,
-            Some(b'"') => Self::String,
-            Some(b'[') => Self::Array,
-            Some(b'{') => Self::Object,
-            _ => Self::Number,
-        }
-    }
-
-    /// Its name in reports.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Null => "null",
-            Self::Bool => "bool",
-            Self::Number => "number",
-            Self::String => "string",
-            Self::Array => "array",
-            Self::Object => "object",
-        }
-    }
-}
-
 /// Sightings by JSON kind.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -250,14 +204,34 @@ impl Units {
             .filter(|(_, sighting)| sighting.count > 0)
     }
 
-    /// Counts a number's unit; whether it is another than the first.
-    pub(crate) fn see(&mut self, unit: TimeUnit, raw: &str, place: impl FnOnce() -> Place) -> bool {
-        let (name, sighting) = match unit {
+    /// The unit of the first number, once there are samples enough of it.
+    pub(crate) fn settled(&self) -> Option<TimeUnit> {
+        let (unit, sighting) = match self.first.as_deref()? {
+            "s" => (TimeUnit::Seconds, &self.s),
+            "ms" => (TimeUnit::Millis, &self.ms),
+            "us" => (TimeUnit::Micros, &self.us),
+            _ => (TimeUnit::Nanos, &self.ns),
+        };
+        sighting.is_settled().then_some(unit)
+    }
+
+    /// Counts more numbers of a settled unit.
+    pub(crate) fn count(&mut self, unit: TimeUnit, more: u64) {
+        self.get_mut(unit).1.count += more;
+    }
+
+    fn get_mut(&mut self, unit: TimeUnit) -> (&'static str, &mut Sighting) {
+        match unit {
             TimeUnit::Seconds => ("s", &mut self.s),
             TimeUnit::Millis => ("ms", &mut self.ms),
             TimeUnit::Micros => ("us", &mut self.us),
             TimeUnit::Nanos => ("ns", &mut self.ns),
-        };
+        }
+    }
+
+    /// Counts a number's unit; whether it is another than the first.
+    pub(crate) fn see(&mut self, unit: TimeUnit, raw: &str, place: impl FnOnce() -> Place) -> bool {
+        let (name, sighting) = self.get_mut(unit);
         sighting.see(Some(raw), place);
         match &self.first {
             Some(first) => first != name,
@@ -273,6 +247,11 @@ impl Sighting {
     /// Whether nothing was seen.
     pub fn is_none(&self) -> bool {
         self.count == 0
+    }
+
+    /// Whether there are samples enough, so that more of the same need only be counted.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.count >= SAMPLED
     }
 
     /// Counts one more; only the first few cost more than that.

@@ -6,8 +6,10 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, StringBuilder};
 use hashbrown::HashSet;
 
-use crate::decode::column::{Cell, ColumnDecoder, Invalid, Seen};
+use crate::decode::column::{Cell, ColumnDecoder, Invalid, Run, Seen, Taken};
 use crate::error::Result;
+use crate::json::escape::unescape;
+use crate::json::span::{Form, Span};
 use crate::spec::table::{Case, Field};
 
 /// Builds a `Utf8` column.
@@ -22,6 +24,33 @@ impl TextColumn {
     pub(crate) fn new(field: &Field) -> Self {
         let known = field.known.iter().map(|v| in_case(v, field.case).into_owned()).collect();
         Self { builder: StringBuilder::new(), case: field.case, known }
+    }
+}
+
+/// The usual strings: those that are known as they stand, where `case` and `known` are declared.
+impl TextColumn {
+    #[inline]
+    fn push_text(&mut self, run: Run<'_>, span: Span) -> Option<()> {
+        if span.form() != Form::String {
+            return None;
+        }
+        if span.is_escaped() {
+            let (text, surrogates) = unescape(run.raw(span));
+            return (surrogates == 0).then(|| self.push_known(&text)).flatten();
+        }
+        let range = span.range();
+        self.push_known(run.text.get(range.start + 1..range.end - 1)?)
+    }
+
+    #[inline]
+    fn push_known(&mut self, text: &str) -> Option<()> {
+        let usual = if self.known.is_empty() {
+            self.case.is_none() || matches!(in_case(text, self.case), Cow::Borrowed(_))
+        } else {
+            // The known values are in the declared case, so one that is among them is too.
+            self.known.contains(text)
+        };
+        usual.then(|| self.builder.append_value(text))
     }
 }
 
@@ -49,6 +78,17 @@ impl ColumnDecoder for TextColumn {
         Ok(Seen { unknown, surrogates, ..Seen::default() })
     }
 
+    fn push_plain(&mut self, run: Run<'_>) -> Taken {
+        for (row, span) in run.spans.iter().enumerate() {
+            if span.is_nothing() {
+                self.builder.append_null();
+            } else if self.push_text(run, *span).is_none() {
+                return Taken { rows: row, units: 0 };
+            }
+        }
+        Taken { rows: run.spans.len(), units: 0 }
+    }
+
     fn finish(&mut self) -> Result<ArrayRef> {
         Ok(Arc::new(self.builder.finish()))
     }
@@ -64,101 +104,4 @@ fn in_case(text: &str, case: Option<Case>) -> Cow<'_, str> {
         }
         _ => Cow::Borrowed(text),
     }
-}
-
-/// The text of a JSON string's raw text, quotes included, and how many lone surrogates became U+FFFD.
-///
-/// The raw text has passed a strict parser, so malformed escapes do not occur; they would be kept as they stand.
-pub(crate) fn unescape(raw: &str) -> (Cow<'_, str>, u64) {
-    let inner = raw.strip_prefix('"').and_then(|r| r.strip_suffix('"')).unwrap_or(raw);
-    if !inner.contains('\\') {
-        return (Cow::Borrowed(inner), 0);
-    }
-    let mut text = String::with_capacity(inner.len());
-    let mut surrogates = 0;
-    let mut rest = inner;
-    while let Some((plain, after)) = rest.split_once('\\') {
-        text.push_str(plain);
-        rest = match after.as_bytes().first() {
-            Some(b'u') => {
-                unescape_unicode(after.get(1..).unwrap_or(""), &mut text, &mut surrogates)
-            }
-            Some(byte) => {
-                text.push(simple_escape(*byte));
-                after.get(1..).unwrap_or("")
-            }
-            None => "",
-        };
-    }
-    text.push_str(rest);
-    (Cow::Owned(text), surrogates)
-}
-
-fn simple_escape(byte: u8) -> char {
-    match byte {
-        b'b' => '\u{8}',
-        b'f' => '\u{c}',
-        b'n' => '\n',
-        b'r' => '\r',
-        b't' => '\t',
-        byte => char::from(byte),
-    }
-}
-
-/// Reads the four digits after `\u`, and a second escape where the first is a leading surrogate; returns what follows.
-fn unescape_unicode<'a>(after: &'a str, text: &mut String, surrogates: &mut u64) -> &'a str {
-    let (Some(unit), rest) = (hex4(after), after.get(4..).unwrap_or("")) else {
-        text.push_str("\\u");
-        return after;
-    };
-    if let Some(c) = char::from_u32(unit) {
-        text.push(c);
-        return rest;
-    }
-    let trailing = rest.strip_prefix("\\u").and_then(hex4).filter(|t| (0xDC00..0xE000).contains(t));
-    if let (0xD800..0xDC00, Some(trailing)) = (unit, trailing) {
-        let scalar = 0x1_0000 + ((unit - 0xD800) << 10) + (trailing - 0xDC00);
-        text.push(char::from_u32(scalar).unwrap_or(char::REPLACEMENT_CHARACTER));
-        return rest.get(6..).unwrap_or("");
-    }
-    *surrogates += 1;
-    text.push(char::REPLACEMENT_CHARACTER);
-    rest
-}
-
-/// JSON text with every lone surrogate's escape as `\\ufffd`, and how many there were; `None` where there is none.
-///
-/// Readers that take a column as JSON (DuckDB) refuse the whole file for one of them.
-pub(crate) fn mend(raw: &str) -> Option<(String, u64)> {
-    let mut lone = Vec::new();
-    let mut at = 0;
-    while let Some(step) = raw.get(at..).and_then(|rest| rest.find('\\')) {
-        let here = at + step;
-        let unit = |at: usize| raw.get(at..).and_then(|r| r.strip_prefix("\\u")).and_then(hex4);
-        at = match (unit(here), unit(here + 6)) {
-            (Some(0xD800..0xDC00), Some(0xDC00..0xE000)) => here + 12,
-            (Some(0xD800..0xE000), _) => {
-                lone.push(here);
-                here + 6
-            }
-            (Some(_), _) => here + 6,
-            (None, _) => here + 2,
-        };
-    }
-    lone.first()?;
-    let mut mended = String::with_capacity(raw.len());
-    let mut from = 0;
-    for here in &lone {
-        mended.push_str(raw.get(from..*here).unwrap_or(""));
-        mended.push_str("\\ufffd");
-        from = here + 6;
-    }
-    mended.push_str(raw.get(from..).unwrap_or(""));
-    let count = u64::try_from(lone.len()).unwrap_or(u64::MAX);
-    Some((mended, count))
-}
-
-fn hex4(text: &str) -> Option<u32> {
-    let digits = text.get(..4).filter(|d| d.bytes().all(|b| b.is_ascii_hexdigit()))?;
-    u32::from_str_radix(digits, 16).ok()
 }

@@ -9,15 +9,22 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, TimestampMicrosecondBuilder};
 use chrono::{DateTime, TimeZone};
 
-use crate::decode::column::{Cell, ColumnDecoder, Invalid, Seen};
+use crate::decode::column::{Cell, ColumnDecoder, Invalid, Run, Seen, Taken};
+use crate::decode::digits;
 use crate::decode::exact::{Exact, Rounding};
 use crate::decode::iso::{Written, read_instant};
-use crate::decode::text::unescape;
 use crate::error::Result;
+use crate::json::escape::unescape;
+use crate::json::span::{Form, Span};
 use crate::spec::table::{Field, TimeRules, TimeUnit, Zone};
 
 /// 0001-01-01T00:00:00Z and 9999-12-31T23:59:59.999999Z.
 const RANGE: std::ops::RangeInclusive<i64> = -62_135_596_800_000_000..=253_402_300_799_999_999;
+
+/// The largest magnitudes that are seconds, milliseconds and microseconds (DESIGN §4).
+const SECONDS: u64 = 10_000_000_000;
+const MILLIS: u64 = 100_000_000_000_000;
+const MICROS: u64 = 100_000_000_000_000_000;
 
 const OUTSIDE: Invalid = Invalid::range("is an instant outside the years 1 to 9999");
 
@@ -35,11 +42,67 @@ impl TimestampColumn {
     }
 }
 
+/// The usual instants: integers of the column's unit, and the extended form with an offset.
+impl TimestampColumn {
+    #[inline]
+    fn plain_number(&self, run: Run<'_>, span: Span) -> Option<i64> {
+        let number = digits::parse(run.text.as_bytes(), span.range())?;
+        let unit = self.rules.unit.unwrap_or(match number {
+            ..=SECONDS => TimeUnit::Seconds,
+            ..=MILLIS => TimeUnit::Millis,
+            ..=MICROS => TimeUnit::Micros,
+            _ => TimeUnit::Nanos,
+        });
+        if run.unit != Some(unit) {
+            return None;
+        }
+        let micros = match unit {
+            TimeUnit::Seconds => number.checked_mul(1_000_000)?,
+            TimeUnit::Millis => number.checked_mul(1_000)?,
+            TimeUnit::Micros => number,
+            TimeUnit::Nanos => number / 1_000,
+        };
+        i64::try_from(micros).ok().filter(|micros| RANGE.contains(micros))
+    }
+
+    #[inline]
+    fn plain_text(&self, run: Run<'_>, span: Span) -> Option<i64> {
+        let text = span.range();
+        let written = read_instant(run.text.get(text.start + 1..text.end - 1)?)?;
+        // A basic date of digits alone is a number first.
+        let micros = written.local - i64::from(written.offset?) * 1_000_000;
+        RANGE.contains(&micros).then_some(micros)
+    }
+}
+
 impl ColumnDecoder for TimestampColumn {
     fn push(&mut self, cell: Option<Cell<'_>>) -> Result<Seen, Invalid> {
         let value = cell.map(|cell| read(cell.raw, &self.rules)).transpose();
         self.builder.append_option(value.ok().flatten().map(|instant| instant.micros));
         value.map(|instant| Seen { unit: instant.and_then(|i| i.unit), ..Seen::default() })
+    }
+
+    fn push_plain(&mut self, run: Run<'_>) -> Taken {
+        let mut units = 0;
+        for (row, span) in run.spans.iter().enumerate() {
+            let micros = match span.form() {
+                Form::Absent | Form::Null => None,
+                Form::Integer => match self.plain_number(run, *span) {
+                    None => return Taken { rows: row, units },
+                    micros => {
+                        units += 1;
+                        micros
+                    }
+                },
+                Form::String if !span.is_escaped() => match self.plain_text(run, *span) {
+                    None => return Taken { rows: row, units },
+                    micros => micros,
+                },
+                _ => return Taken { rows: row, units },
+            };
+            self.builder.append_option(micros);
+        }
+        Taken { rows: run.spans.len(), units }
     }
 
     fn finish(&mut self) -> Result<ArrayRef> {
@@ -95,9 +158,9 @@ fn of_number(number: &Exact, rules: &TimeRules) -> Result<Instant, Invalid> {
 /// The unit by magnitude (DESIGN §4): up to 1e10 seconds, 1e14 milliseconds, 1e17 microseconds.
 fn unit_of(number: &Exact) -> TimeUnit {
     match number {
-        n if n.is_at_most(10u128.pow(10)) => TimeUnit::Seconds,
-        n if n.is_at_most(10u128.pow(14)) => TimeUnit::Millis,
-        n if n.is_at_most(10u128.pow(17)) => TimeUnit::Micros,
+        n if n.is_at_most(SECONDS.into()) => TimeUnit::Seconds,
+        n if n.is_at_most(MILLIS.into()) => TimeUnit::Millis,
+        n if n.is_at_most(MICROS.into()) => TimeUnit::Micros,
         _ => TimeUnit::Nanos,
     }
 }

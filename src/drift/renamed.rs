@@ -1,7 +1,8 @@
 //! Renamed paths: one vanished as another of the same kind appeared, or a fallback pointer took over.
 
-use crate::decode::shape::{FieldShape, Kind, PathShape, Shape, Sighting, natural_kinds};
+use crate::decode::shape::{FieldShape, PathShape, Shape, Sighting, natural_kinds};
 use crate::drift::finding::joined;
+use crate::json::span::Kind;
 use crate::spec::table::{DriftAction, Field, Table};
 
 /// A new path stands in for an old one where this part of the records has it, in percent.

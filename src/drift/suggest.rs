@@ -2,9 +2,10 @@
 
 use std::collections::HashSet;
 
-use crate::decode::shape::{FieldShape, Kind, PathShape};
+use crate::decode::shape::{FieldShape, PathShape};
 use crate::drift::finding::{FindingKind, action_name};
 use crate::drift::renamed::Renaming;
+use crate::json::span::Kind;
 use crate::spec::pointer::Pointer;
 use crate::spec::table::{
     Case, DecimalRules, DriftAction, DriftPolicy, Field, FieldType, MinorUnits, OnInvalid, Scalar,

@@ -13,6 +13,7 @@ use crate::http::envelope::{Plan, Total};
 use crate::http::exchange::{Fetched, placed};
 use crate::http::paginate::{self, Next, Turn};
 use crate::http::seen::{Seen, Sight};
+use crate::json::tape::Paths;
 use crate::page::{Cursor, Meter, Page, PageRequest, Position};
 use crate::spec::pagination::Pagination;
 use crate::spec::source::{Stream, TotalFrom};
@@ -25,12 +26,14 @@ pub struct Resume {
     pub position: Position,
     /// The fingerprints of all pages up to it ([`Page::seen`]).
     pub seen: Vec<u64>,
+    /// The undeclared paths that were met up to it, in their order.
+    pub undeclared: Vec<String>,
 }
 
 impl Resume {
     /// Before the first page.
     pub fn start() -> Self {
-        Self { position: Position::start(), seen: Vec::new() }
+        Self { position: Position::start(), seen: Vec::new(), undeclared: Vec::new() }
     }
 }
 
@@ -49,7 +52,7 @@ pub fn pages(
     stop: Stop,
 ) -> impl Pages<Item = Result<Page>> + Send + 'static {
     let walk = Walk {
-        plan: Arc::new(Plan::new(&stream)),
+        plan: Arc::new(Plan::new(&stream, Paths::resumed(from.undeclared))),
         client,
         stream,
         window,
@@ -103,7 +106,12 @@ impl Walk {
     }
 
     /// Reads what a response says, and moves the position behind it.
-    fn turn(&mut self, request: &PageRequest, asked: &Cursor, fetched: Fetched) -> Result<Page> {
+    fn turn(
+        &mut self,
+        request: &PageRequest,
+        asked: &Cursor,
+        mut fetched: Fetched,
+    ) -> Result<Page> {
         let spans = self.plan.records(&fetched.envelope).map_err(|error| {
             // Often an error that the API reports with a 200: its text says more than its keys.
             match self.client.origin().credentials() {
@@ -144,6 +152,7 @@ impl Walk {
             request_id: fetched.request_id,
             body: fetched.body,
             records: spans,
+            tape: fetched.envelope.take_tape(),
             seen,
             after,
             round_trip: fetched.round_trip,

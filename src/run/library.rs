@@ -14,7 +14,7 @@ use crate::error::Result;
 use crate::http::client::Client;
 use crate::http::pages::{Resume, pages};
 use crate::lake::store::Lake;
-use crate::page::{Meter, Position};
+use crate::page::Meter;
 use crate::run::extract::{Extraction, Limits, extract, new_run_id};
 use crate::run::plan::Unit;
 use crate::run::progress::Progress;
@@ -81,7 +81,7 @@ impl StreamWindow {
             client,
             Arc::clone(&self.of.stream),
             self.window,
-            Resume { position: Position::start(), seen: Vec::new() },
+            Resume::start(),
             Arc::new(Meter::default()),
             CancellationToken::new(),
         );

@@ -75,7 +75,11 @@ async fn extract(run: &Run, unit: &Unit) -> Result<(Outcome, Manifest)> {
         run.client.clone(),
         Arc::clone(&unit.stream),
         unit.window,
-        Resume { position: landing.position(), seen: landing.seen() },
+        Resume {
+            position: landing.position(),
+            seen: landing.seen(),
+            undeclared: decoder.undeclared(),
+        },
         meter,
         stop.clone(),
     );

@@ -6,6 +6,7 @@ mod declared;
 pub mod diagnostic;
 mod document;
 mod fingerprint;
+pub mod keys;
 mod masking;
 pub mod pagination;
 pub mod pointer;

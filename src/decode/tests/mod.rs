@@ -7,16 +7,18 @@ mod shapes;
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use arrow::array::{Array, AsArray};
 use arrow::datatypes::TimestampMicrosecondType;
 use bytes::Bytes;
 use chrono::{DateTime, SecondsFormat};
-use serde_json::value::RawValue;
 
 use crate::decode::{DecodeOptions, Decoded, Decoder};
-use crate::page::{Page, Position};
+use crate::json::outline::Outline;
+use crate::json::scanner::Scanner;
+use crate::json::tape::Paths;
+use crate::page::Page;
+use crate::spec::keys::record_keys;
 use crate::spec::pointer::Pointer;
 use crate::spec::table::{
     Compression, DecimalRules, DriftAction, DriftPolicy, Field, FieldType, OnInvalid,
@@ -86,28 +88,19 @@ pub(super) fn table(fields: Vec<Field>) -> Table {
     }
 }
 
-/// A page whose body is an array of records.
-pub(super) fn page(body: &str) -> Page {
-    let items: Vec<&RawValue> = serde_json::from_str(body).expect("body");
-    let spans = items.iter().map(|item| {
-        let start = item.get().as_ptr() as usize - body.as_ptr() as usize;
-        start..start + item.get().len()
-    });
-    Page { records: spans.collect(), ..raw_page(body.as_bytes()) }
+/// A page of `table` whose body is an array of records, as a scan finds them.
+pub(super) fn page_of(table: &Table, body: &str) -> Page {
+    page_by(&mut scanner(table), body)
 }
 
-/// A page of one record, which is the whole body, whatever it is.
-pub(super) fn raw_page(body: &[u8]) -> Page {
-    let whole = 0..body.len();
-    Page {
-        number: 1,
-        request_id: String::new(),
-        body: Bytes::copy_from_slice(body),
-        records: vec![whole],
-        seen: Vec::new(),
-        after: Position::start(),
-        round_trip: Duration::ZERO,
-    }
+pub(super) fn scanner(table: &Table) -> Scanner {
+    Scanner::new(Outline::of_records(&[]), record_keys(table, Paths::default()).0)
+}
+
+pub(super) fn page_by(scanner: &mut Scanner, body: &str) -> Page {
+    let body = Bytes::copy_from_slice(body.as_bytes());
+    let found = scanner.scan(&body).expect("JSON");
+    Page::scanned(1, body, found)
 }
 
 pub(super) fn decoder(table: Table, clip: Option<(&str, Window)>) -> Decoder {
@@ -117,8 +110,9 @@ pub(super) fn decoder(table: Table, clip: Option<(&str, Window)>) -> Decoder {
 }
 
 pub(super) fn decode(table: Table, body: &str) -> (Decoder, Decoded) {
+    let page = page_of(&table, body);
     let mut decoder = decoder(table, None);
-    let decoded = decoder.decode(&page(body)).expect("decoded");
+    let decoded = decoder.decode(&page).expect("decoded");
     (decoder, decoded)
 }
 

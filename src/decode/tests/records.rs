@@ -32,16 +32,12 @@ fn too_deep_and_too_large() {
 
     for undeclared in ["x", "y"] {
         let hostile = nested(200_000).replace("\"x\"", &format!("\"{undeclared}\""));
-        let decoded = decoder(table(vec![field("x", FieldType::Json)]), None)
-            .decode(&raw_page(hostile.as_bytes()))
-            .expect("decoded");
+        let (_, decoded) =
+            decode(table(vec![field("x", FieldType::Json)]), &format!("[{hostile}]"));
         assert_eq!(codes(&decoded), ["too_deep"]);
     }
-    let unclosed = format!("{{\"x\":{}", "{\"a\":".repeat(200_000));
-    let decoded = decoder(table(vec![field("x", STRING)]), None)
-        .decode(&raw_page(unclosed.as_bytes()))
-        .expect("decoded");
-    assert_eq!(codes(&decoded), ["too_deep"]);
+    let unclosed = format!("[{{\"x\":{}", "{\"a\":".repeat(200_000));
+    assert!(scanner(&table(vec![field("x", STRING)])).scan(unclosed.as_bytes()).is_err());
 
     let brackets = format!(r#"[{{"x":"{}\"{}"}}]"#, "[{".repeat(400), "[".repeat(400));
     assert_eq!(decode(table(vec![field("x", STRING)]), &brackets).1.records, [0]);
@@ -108,8 +104,9 @@ fn strict_json() {
         b"{\"x\":\"\\x\"}",
     ];
     for text in bad {
-        let decoded = decoder(table(vec![field("x", STRING)]), None).decode(&raw_page(text));
-        assert_eq!(codes(&decoded.expect("decoded")), ["not_json"], "{}", text.escape_ascii());
+        let body = [b"[", text, b"]"].concat();
+        let scanned = scanner(&table(vec![field("x", STRING)])).scan(&body);
+        assert!(scanned.is_err(), "{}", text.escape_ascii());
     }
 }
 
@@ -147,14 +144,18 @@ fn clip() {
     ];
     let body = r#"[{"t":"2026-03-17","id":"a"},{"t":"2026-03-18","id":"b","n":"x"},{"t":"2026-03-18"},{"id":"c"},
         {"t":"2026-03-16T23:59:59.999999Z","id":"d"},{"t":"2026-03-17T23:59:59.999999Z","id":"e","n":"x"}]"#;
-    let decoded = decoder(table(fields), Some(("t", window))).decode(&page(body)).expect("decoded");
+    let timed = table(fields);
+    let page = page_of(&timed, body);
+    let decoded = decoder(timed, Some(("t", window))).decode(&page).expect("decoded");
     assert_eq!(decoded.records, [0, 3, 5]);
     assert_eq!((decoded.outside, decoded.nulled), (2, 1));
     assert_eq!(codes(&decoded), ["missing"]);
 
     let days = vec![field("d", FieldType::Scalar(Scalar::Date))];
     let body = r#"[{"d":"2026-03-16"},{"d":"2026-03-17"},{"d":"2026-03-18"}]"#;
-    let decoded = decoder(table(days), Some(("d", window))).decode(&page(body)).expect("decoded");
+    let dated = table(days);
+    let page = page_of(&dated, body);
+    let decoded = decoder(dated, Some(("d", window))).decode(&page).expect("decoded");
     assert_eq!(decoded.records, [1]);
 
     let options =
@@ -165,9 +166,10 @@ fn clip() {
 }
 
 #[test]
-fn a_span_outside_the_page_is_an_error() {
-    let page = Page { body: Bytes::from_static(b"{"), ..raw_page(b"{}") };
-    assert!(decoder(table(vec![field("s", STRING)]), None).decode(&page).is_err());
+fn a_page_scanned_for_another_table_is_an_error() {
+    let (one, two) = (table(vec![field("s", STRING)]), table(vec![]));
+    let page = page_of(&two, r#"[{"s":"a"}]"#);
+    assert!(decoder(one, None).decode(&page).is_err());
 }
 
 /// The yardstick's `mixed` profile: amounts in three notations, times in three, UTC dates.

@@ -1,7 +1,8 @@
 //! The shape: what is counted, what is bounded, how it is resumed, and `discard_row`.
 
 use super::*;
-use crate::decode::shape::{Kind, Place, Shape};
+use crate::decode::shape::{Place, Shape};
+use crate::json::span::Kind;
 
 #[test]
 fn observes_declared_fields() {
@@ -88,10 +89,11 @@ fn a_resumed_shape_is_that_of_one_run() {
     let fields =
         || table(vec![field("x", FieldType::Scalar(Scalar::Int32)), field("t", TIMESTAMP)]);
     let mut whole = decoder(fields(), None);
+    let mut scanner = scanner(&fields());
     let mut saved =
         Shape { fields: decoder(fields(), None).shape().fields.clone(), ..Shape::default() };
     for (n, body) in (1..).zip(pages) {
-        let page = Page { number: n, ..page(body) };
+        let page = Page { number: n, ..page_by(&mut scanner, body) };
         whole.decode(&page).expect("decoded");
         let mut part = decoder(fields(), None);
         part.resume(

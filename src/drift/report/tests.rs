@@ -2,15 +2,17 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use chrono::DateTime;
-use serde_json::value::RawValue;
 
 use super::*;
 use crate::decode::{DecodeOptions, Decoder};
-use crate::page::{Page, Position};
+use crate::json::outline::Outline;
+use crate::json::scanner::Scanner;
+use crate::json::tape::Paths;
+use crate::page::Page;
+use crate::spec::keys::record_keys;
 use crate::spec::pointer::Pointer;
 use crate::spec::table::{
     Compression, DecimalRules, DriftPolicy, OnInvalid, ParquetOptions, Scalar, TimeRules,
@@ -66,18 +68,10 @@ fn table(fields: Vec<Field>) -> Table {
 }
 
 fn shape(table: &Table, body: &str) -> Shape {
-    let items: Vec<&RawValue> = serde_json::from_str(body).expect("body");
-    let start = |item: &RawValue| item.get().as_ptr() as usize - body.as_ptr() as usize;
-    let records = items.iter().map(|item| start(item)..start(item) + item.get().len()).collect();
-    let page = Page {
-        number: 1,
-        request_id: String::new(),
-        body: Bytes::copy_from_slice(body.as_bytes()),
-        records,
-        seen: Vec::new(),
-        after: Position::start(),
-        round_trip: Duration::ZERO,
-    };
+    let keys = record_keys(table, Paths::default()).0;
+    let body = Bytes::copy_from_slice(body.as_bytes());
+    let found = Scanner::new(Outline::of_records(&[]), keys).scan(&body).expect("JSON");
+    let page = Page::scanned(1, body, found);
     let options = DecodeOptions { extracted_at: DateTime::UNIX_EPOCH, clip: None };
     let mut decoder = Decoder::new(Arc::new(table.clone()), options).expect("decoder");
     decoder.decode(&page).expect("decoded");

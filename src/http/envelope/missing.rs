@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
-use super::scan::{self, Node};
+use super::text_at;
 use crate::error::{Error, ErrorKind};
+use crate::json::outline::kind;
 use crate::spec::pointer::Pointer;
 
 /// Keys that the message lists at most.
@@ -23,7 +24,7 @@ pub(super) fn error(pointer: &Pointer, body: &[u8]) -> Error {
         let Some(text) = text_at(parent, body) else { continue };
         let place = if depth == 0 { "the body".to_owned() } else { format!("`{}`", show(parent)) };
         let Some(keys) = keys(text) else {
-            return error.hint(format!("{place} is {}, not an object", scan::kind(text)));
+            return error.hint(format!("{place} is {}, not an object", kind(text)));
         };
         return error.hint(hint(&place, token, &keys));
     }
@@ -31,10 +32,10 @@ pub(super) fn error(pointer: &Pointer, body: &[u8]) -> Error {
 }
 
 /// `Api`: says what stands at the pointer instead of an array.
-pub(super) fn not_array(pointer: &Pointer, kind: &str, body: &[u8]) -> Error {
+pub(super) fn not_array(pointer: &Pointer, stands: &str, body: &[u8]) -> Error {
     let hint = "`records` is the JSON Pointer of the array of records in a page";
     if !pointer.tokens().is_empty() {
-        let message = format!("records `{pointer}` is {kind}, not an array");
+        let message = format!("records `{pointer}` is {stands}, not an array");
         return Error::new(ErrorKind::Api, message).hint(hint);
     }
     let keys = std::str::from_utf8(body).ok().and_then(keys).unwrap_or_default();
@@ -43,7 +44,7 @@ pub(super) fn not_array(pointer: &Pointer, kind: &str, body: &[u8]) -> Error {
         true => String::new(),
         false => format!("; the body has the keys {}", keys.join(", ")),
     };
-    Error::new(ErrorKind::Api, format!("the body is {kind}, not an array of records"))
+    Error::new(ErrorKind::Api, format!("the body is {stands}, not an array of records"))
         .hint(format!("{hint}{listed}"))
 }
 
@@ -64,14 +65,6 @@ fn hint(place: &str, token: &str, keys: &BTreeSet<String>) -> String {
 
 fn show(tokens: &[String]) -> String {
     tokens.iter().map(|token| format!("/{}", token.replace('~', "~0").replace('/', "~1"))).collect()
-}
-
-fn text_at<'a>(tokens: &[String], body: &'a [u8]) -> Option<&'a str> {
-    let pointer = Pointer::parse(&show(tokens)).ok()?;
-    let mut root = Node::default();
-    root.at(&pointer).slot = Some(0);
-    let (_, values) = scan::scan(&root, 1, body).ok()?;
-    std::str::from_utf8(body.get(values.into_iter().next()??)?).ok()
 }
 
 /// The keys of an object; `None` for anything else.

@@ -1,17 +1,20 @@
 //! The envelope of a page: where its records stand, and what it says of the pages that follow.
 //!
-//! [`Plan`] turns a stream's pointers into a trie once; [`Plan::scan`] walks a body along it in one pass and
-//! validates all of it as strict JSON (RFC 8259) on the way. Records are noted as byte ranges and left unread.
+//! [`Plan`] turns a stream's pointers into an outline once; [`Plan::scan`] walks a body along it in one pass that
+//! validates all of it as strict JSON (RFC 8259) and notes on the way where each record and its declared values stand.
 
 mod missing;
-mod scan;
 
 use std::ops::Range;
+use std::sync::{Mutex, PoisonError};
 
 use bytes::Bytes;
 
-use self::scan::{Node, NotJson, Records, kind};
 use crate::error::{Error, ErrorKind, Result};
+use crate::json::outline::{Found, NotJson, Outline, Records, kind};
+use crate::json::scanner::{Scanner, find};
+use crate::json::tape::{Paths, Tape};
+use crate::spec::keys::record_keys;
 use crate::spec::pagination::{CursorFrom, Pagination};
 use crate::spec::pointer::Pointer;
 use crate::spec::source::{Stream, TotalFrom};
@@ -24,10 +27,12 @@ struct Slot {
 }
 
 /// A stream's pointers, ready to scan bodies with.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) struct Plan {
-    root: Node,
-    slots: usize,
+    /// As it was before the first page.
+    scanner: Scanner,
+    /// Those that have learned from earlier pages and wait for the next.
+    idle: Mutex<Vec<Scanner>>,
     records: Pointer,
     error: Option<Slot>,
     total: Option<Slot>,
@@ -40,8 +45,7 @@ pub(super) struct Plan {
 pub(super) struct Envelope {
     /// The whole body.
     body: Bytes,
-    records: Records,
-    values: Vec<Option<Range<usize>>>,
+    found: Found,
 }
 
 /// What a page says of the number of records.
@@ -66,44 +70,30 @@ impl Total {
 }
 
 impl Plan {
-    /// The plan of a stream.
-    pub(super) fn new(stream: &Stream) -> Self {
-        let mut plan = Self {
-            root: Node::default(),
-            slots: 0,
+    /// The plan of a stream. Undeclared paths of its records are numbered by `paths`.
+    pub(super) fn new(stream: &Stream, paths: Paths) -> Self {
+        let mut outline = Outline::of_records(stream.records.tokens());
+        let mut slot = |pointer: &Pointer| Slot {
+            index: outline.note(pointer.tokens()),
+            pointer: pointer.clone(),
+        };
+        let error = stream.error.as_ref().map(&mut slot);
+        let total = match &stream.total {
+            Some(TotalFrom::Body(pointer)) => Some(slot(pointer)),
+            Some(TotalFrom::Header(_)) | None => None,
+        };
+        let (has_more, cursors) = pointers(&stream.pagination);
+        let has_more = has_more.map(&mut slot);
+        let cursors = cursors.iter().map(&mut slot).collect();
+        Self {
+            scanner: Scanner::new(outline, record_keys(&stream.table, paths).0),
+            idle: Mutex::default(),
             records: stream.records.clone(),
-            error: None,
-            total: None,
-            has_more: None,
-            cursors: Vec::new(),
-        };
-        plan.root.at(&stream.records).records = true;
-        plan.error = stream.error.as_ref().map(|pointer| plan.slot(pointer));
-        if let Some(TotalFrom::Body(pointer)) = &stream.total {
-            plan.total = Some(plan.slot(pointer));
+            error,
+            total,
+            has_more,
+            cursors,
         }
-        let (has_more, cursors): (_, &[Pointer]) = match &stream.pagination {
-            Pagination::None | Pagination::LinkHeader => (None, &[]),
-            Pagination::Page(page) => (page.has_more.as_ref(), &[]),
-            Pagination::Offset(offset) => (offset.has_more.as_ref(), &[]),
-            Pagination::NextUrl { next } => (None, std::slice::from_ref(next)),
-            Pagination::Cursor(cursor) => match &cursor.cursor {
-                CursorFrom::Body(pointers) => (cursor.has_more.as_ref(), pointers),
-                CursorFrom::Header(_) | CursorFrom::LastRecord(_) => {
-                    (cursor.has_more.as_ref(), &[])
-                }
-            },
-        };
-        plan.has_more = has_more.map(|pointer| plan.slot(pointer));
-        plan.cursors = cursors.iter().map(|pointer| plan.slot(pointer)).collect();
-        plan
-    }
-
-    fn slot(&mut self, pointer: &Pointer) -> Slot {
-        let free = self.slots;
-        let index = *self.root.at(pointer).slot.get_or_insert(free);
-        self.slots = self.slots.max(index + 1);
-        Slot { index, pointer: pointer.clone() }
     }
 
     /// Validates `body` and finds what the plan's pointers name. A leading byte order mark is skipped.
@@ -111,8 +101,12 @@ impl Plan {
     /// # Errors
     /// What is wrong with the JSON.
     pub(super) fn scan(&self, body: &Bytes) -> Result<Envelope, NotJson> {
-        let (records, values) = scan::scan(&self.root, self.slots, body)?;
-        Ok(Envelope { body: body.clone(), records, values })
+        let idle = || self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        let waiting = idle().pop();
+        let mut scanner = waiting.unwrap_or_else(|| self.scanner.clone());
+        let found = scanner.scan(body);
+        idle().push(scanner);
+        Ok(Envelope { body: body.clone(), found: found? })
     }
 
     /// Whether the body reports an error: what stands there is neither null, false nor empty.
@@ -127,7 +121,7 @@ impl Plan {
     /// # Errors
     /// `Api` when the pointer leads nowhere (with what there is instead) or to something that is no array.
     pub(super) fn records(&self, envelope: &Envelope) -> Result<Vec<Range<usize>>> {
-        match &envelope.records {
+        match &envelope.found.records {
             Records::Found(spans) => Ok(spans.clone()),
             Records::Null => Ok(Vec::new()),
             Records::Missing => Err(missing::error(&self.records, &envelope.body)),
@@ -179,12 +173,18 @@ impl Plan {
 impl Envelope {
     /// The envelope of a response that has no body by its status.
     pub(super) fn empty() -> Self {
-        Self { body: Bytes::new(), records: Records::Null, values: Vec::new() }
+        let found = Found { records: Records::Null, ..Found::default() };
+        Self { body: Bytes::new(), found }
+    }
+
+    /// Where the declared values stand in the records.
+    pub(super) fn take_tape(&mut self) -> Tape {
+        std::mem::take(&mut self.found.tape)
     }
 
     /// The JSON text at a pointer, unless it is absent or null.
     fn value(&self, slot: &Slot) -> Option<&str> {
-        let span = self.values.get(slot.index)?.clone()?;
+        let span = self.found.values.get(slot.index)?.clone()?;
         let text = std::str::from_utf8(self.body.get(span)?).ok()?;
         (text != "null").then_some(text)
     }
@@ -195,12 +195,7 @@ impl Envelope {
 /// # Errors
 /// `Api` when the record has no such value.
 pub(super) fn token_of_record(record: &Bytes, pointer: &Pointer) -> Result<String> {
-    let mut root = Node::default();
-    root.at(pointer).slot = Some(0);
-    let found = scan::scan(&root, 1, record)
-        .ok()
-        .and_then(|(_, values)| values.into_iter().flatten().next())
-        .and_then(|span| std::str::from_utf8(record.get(span)?).ok());
+    let found = text_at(pointer.tokens(), record);
     found.filter(|text| *text != "null").map_or(Ok(None), |text| token(text, pointer))?.ok_or_else(
         || {
             Error::new(
@@ -210,6 +205,28 @@ pub(super) fn token_of_record(record: &Bytes, pointer: &Pointer) -> Result<Strin
             .hint("`last_record` is the JSON Pointer of a field that every record has")
         },
     )
+}
+
+/// The JSON text at a pointer's tokens, in a small body.
+fn text_at<'a>(tokens: &[String], body: &'a [u8]) -> Option<&'a str> {
+    let mut outline = Outline::of_document();
+    outline.note(tokens);
+    let span = find(&outline, body).ok()?.into_iter().next()??;
+    std::str::from_utf8(body.get(span)?).ok()
+}
+
+/// Where a stream's bodies say whether more pages follow, and how they are asked for.
+fn pointers(pagination: &Pagination) -> (Option<&Pointer>, &[Pointer]) {
+    match pagination {
+        Pagination::None | Pagination::LinkHeader => (None, &[]),
+        Pagination::Page(page) => (page.has_more.as_ref(), &[]),
+        Pagination::Offset(offset) => (offset.has_more.as_ref(), &[]),
+        Pagination::NextUrl { next } => (None, std::slice::from_ref(next)),
+        Pagination::Cursor(cursor) => match &cursor.cursor {
+            CursorFrom::Body(pointers) => (cursor.has_more.as_ref(), pointers),
+            CursorFrom::Header(_) | CursorFrom::LastRecord(_) => (cursor.has_more.as_ref(), &[]),
+        },
+    }
 }
 
 /// A cursor's text: of a string its content, of a number its digits; none for an empty string.

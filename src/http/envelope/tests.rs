@@ -1,22 +1,29 @@
 //! What a body says, pointer by pointer, and what it must not be.
 
 use super::*;
+use crate::json::keys::Keys;
 
+/// A plan that notes the values at `slots` as cursors.
 fn plan(records: &str, slots: &[&str]) -> Plan {
     let parse = |text: &str| Pointer::parse(text).expect(text);
-    let mut plan = Plan {
-        root: Node::default(),
-        slots: 0,
-        records: parse(records),
+    let records = parse(records);
+    let mut outline = Outline::of_records(records.tokens());
+    let mut note = |slot: &&str| {
+        let pointer = parse(slot);
+        Slot { index: outline.note(pointer.tokens()), pointer }
+    };
+    let cursors = slots.iter().map(&mut note).collect();
+    let mut keys = Keys::new(Paths::default());
+    keys.seal();
+    Plan {
+        scanner: Scanner::new(outline, keys),
+        idle: Mutex::default(),
+        records,
         error: None,
         total: None,
         has_more: None,
-        cursors: Vec::new(),
-    };
-    let records = plan.records.clone();
-    plan.root.at(&records).records = true;
-    plan.cursors = slots.iter().map(|slot| plan.slot(&parse(slot))).collect();
-    plan
+        cursors,
+    }
 }
 
 fn scan(plan: &Plan, body: &str) -> Envelope {
@@ -129,8 +136,8 @@ fn pointers_may_meet_and_reach_into_arrays() {
 #[test]
 fn has_more_is_strictly_a_bool() {
     let more = |body: &str| {
-        let mut plan = plan("/items", &[]);
-        plan.has_more = Some(plan.slot(&Pointer::key("more")));
+        let mut plan = plan("/items", &["/more"]);
+        plan.has_more = plan.cursors.pop();
         plan.has_more(&scan(&plan, body))
     };
     assert_eq!(more(r#"{"more": true}"#).expect("bool"), Some(true));
@@ -146,8 +153,8 @@ fn has_more_is_strictly_a_bool() {
 #[test]
 fn an_error_is_what_is_neither_null_false_nor_empty() {
     let reports = |body: &str| {
-        let mut plan = plan("/items", &[]);
-        plan.error = Some(plan.slot(&Pointer::key("error")));
+        let mut plan = plan("/items", &["/error"]);
+        plan.error = plan.cursors.pop();
         plan.reports_error(&scan(&plan, body)).is_some()
     };
     for body in ["{}", r#"{"error": null}"#, r#"{"error": false}"#, r#"{"error": ""}"#] {

@@ -227,7 +227,10 @@ async fn loops_are_refused_across_resumes() {
     assert_eq!(error.message(), "the API loops: the cursor `a` came before");
 
     let position = pages[0].after.clone();
-    let resumed = Run { from: Resume { position, seen: pages[0].seen.clone() }, ..run };
+    let resumed = Run {
+        from: Resume { position, seen: pages[0].seen.clone(), undeclared: Vec::new() },
+        ..run
+    };
     let (pages, error) = resumed.failed().await;
     assert!(pages.is_empty() && error.message().contains("`a` came before"), "{error}");
     assert!(error.context().any(|(key, value)| key == "page" && value == "2"));

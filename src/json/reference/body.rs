@@ -10,102 +10,23 @@ use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
-use crate::spec::pointer::Pointer;
-
-/// A step of some pointers; the root is the whole body.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Node {
-    token: String,
-    /// Where the value's place is noted.
-    pub(super) slot: Option<usize>,
-    /// Whether the records stand here.
-    pub(super) records: bool,
-    children: Vec<Node>,
-}
-
-impl Node {
-    /// The node of `pointer`, made where it is not there yet.
-    pub(super) fn at(&mut self, pointer: &Pointer) -> &mut Self {
-        let mut node = self;
-        for token in pointer.tokens() {
-            let index = node.children.iter().position(|child| child.token == *token);
-            let index = index.unwrap_or(node.children.len());
-            if index == node.children.len() {
-                node.children.push(Self { token: token.clone(), ..Self::default() });
-            }
-            #[expect(clippy::indexing_slicing, reason = "found or pushed just above")]
-            let child = &mut node.children[index];
-            node = child;
-        }
-        node
-    }
-
-    fn child(&self, token: &str) -> Option<&Self> {
-        self.children.iter().find(|child| child.token == token)
-    }
-
-    /// The child of an array's item: RFC 6901 §4 writes indices without leading zeros.
-    fn item(&self, index: usize) -> Option<&Self> {
-        if self.children.is_empty() { None } else { self.child(&index.to_string()) }
-    }
-}
-
-/// What stands where the records should.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Records {
-    Missing,
-    Null,
-    Found(Vec<Range<usize>>),
-    /// Something else, as the end of a sentence.
-    NotArray(&'static str),
-}
-
-/// What kind of value `text` is, as the end of a sentence.
-pub(super) fn kind(text: &str) -> &'static str {
-    match text.as_bytes().first() {
-        Some(b'{') => "an object",
-        Some(b'[') => "an array",
-        Some(b'"') => "a string",
-        Some(b't' | b'f') => "a bool",
-        Some(b'n') => "null",
-        _ => "a number",
-    }
-}
-
-/// Why a body is not JSON.
-#[derive(Debug)]
-pub(in crate::http) enum NotJson {
-    /// Bytes that are not UTF-8.
-    Utf8(std::str::Utf8Error),
-    /// Text that RFC 8259 does not allow.
-    Syntax(serde_json::Error),
-}
-
-impl fmt::Display for NotJson {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Utf8(error) => error.fmt(f),
-            Self::Syntax(error) => error.fmt(f),
-        }
-    }
-}
-
-impl std::error::Error for NotJson {}
+use crate::json::outline::{Node, Outline, Records};
 
 /// The records and the places of the values in the slots.
-pub(super) type Found = (Records, Vec<Option<Range<usize>>>);
+type Found = (Records, Vec<Option<Range<usize>>>);
 
-/// Validates `body` and finds what `root` asks for.
-pub(super) fn scan(root: &Node, slots: usize, body: &[u8]) -> Result<Found, NotJson> {
-    let text = std::str::from_utf8(body).map_err(NotJson::Utf8)?;
-    let mut notes =
-        Notes { base: body.as_ptr().addr(), records: Records::Missing, values: vec![None; slots] };
-    let json = text.strip_prefix('\u{feff}').unwrap_or(text);
+/// Validates `text` from `start` on and finds what `outline` asks for.
+pub(super) fn scan(
+    outline: &Outline,
+    text: &str,
+    start: usize,
+) -> Result<Found, serde_json::Error> {
+    let values = vec![None; outline.slots()];
+    let mut notes = Notes { base: text.as_ptr().addr(), records: Records::Missing, values };
+    let json = text.get(start..).unwrap_or_default();
     let mut deserializer = serde_json::Deserializer::from_str(json);
-    Walk { node: root, notes: &mut notes }
-        .deserialize(&mut deserializer)
-        .and_then(|()| deserializer.end())
-        .map_err(NotJson::Syntax)?;
+    Walk { node: &outline.root, notes: &mut notes }.deserialize(&mut deserializer)?;
+    deserializer.end()?;
     Ok((notes.records, notes.values))
 }
 
@@ -206,9 +127,9 @@ impl<'de> Visitor<'de> for Look<'_> {
             let plain = quoted.get(1..quoted.len().saturating_sub(1)).unwrap_or_default();
             let child = if plain.contains('\\') {
                 let unescaped = serde_json::from_str::<String>(quoted).ok();
-                unescaped.and_then(|token| self.node.child(&token))
+                unescaped.and_then(|token| self.node.child(token.as_bytes()))
             } else {
-                self.node.child(plain)
+                self.node.child(plain.as_bytes())
             };
             match child {
                 Some(node) => map.next_value_seed(Walk { node, notes: &mut *self.notes })?,

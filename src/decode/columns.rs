@@ -1,0 +1,66 @@
+//! The columns of a batch: the declared ones' Arrow types, the run's instant and the record's own text.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, StringViewBuilder};
+use arrow::buffer::Buffer;
+use arrow::datatypes::{DataType, Field as ArrowField, Schema, SchemaRef, TimeUnit};
+
+use crate::decode::column::unbuilt;
+use crate::decode::types::arrow_type;
+use crate::error::{Error, ErrorKind, Result};
+use crate::json::escape::mend;
+use crate::page::Page;
+use crate::spec::table::{FieldType, OnInvalid, Table};
+
+/// The column of the run's own instant.
+const EXTRACTED_AT: &str = "_extracted_at";
+
+/// The raw column: views into the page's body, free of copies but for records with lone surrogates, which readers of
+/// JSON refuse: there their escapes become U+FFFD (DESIGN §4). Dead letters keep them.
+pub(crate) fn raw_column(page: &Page, text: &str) -> Result<ArrayRef> {
+    let mut builder = StringViewBuilder::with_capacity(page.tape.rows.len());
+    let block = builder.append_block(Buffer::from(page.body.clone()));
+    let beyond =
+        || Error::new(ErrorKind::Unexpected, "a page of more than 4 GiB reached the decoder");
+    for row in &page.tape.rows {
+        let span = usize::try_from(row.record).ok().and_then(|n| page.records.get(n));
+        let span = span.ok_or_else(beyond)?;
+        if row.escaped
+            && let Some((text, _)) = text.get(span.clone()).and_then(mend)
+        {
+            builder.append_value(text);
+            continue;
+        }
+        let offset = u32::try_from(span.start).map_err(|_| beyond())?;
+        let length = u32::try_from(span.len()).map_err(|_| beyond())?;
+        builder.try_append_view(block, offset, length).map_err(unbuilt)?;
+    }
+    Ok(Arc::new(builder.finish()))
+}
+
+/// The batches' schema: the fields in declared order, `_extracted_at`, the raw column.
+pub(crate) fn schema_of(table: &Table) -> SchemaRef {
+    let declared = table.fields.iter().map(|field| {
+        let nullable = !(field.required && field.on_invalid == OnInvalid::Reject);
+        let column = ArrowField::new(&field.name, arrow_type(&field.kind), nullable);
+        if field.kind == FieldType::Json { as_json(column) } else { column }
+    });
+    let stamp = DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()));
+    let extracted_at = ArrowField::new(EXTRACTED_AT, stamp, false);
+    let raw = table
+        .raw_column
+        .iter()
+        .map(|name| as_json(ArrowField::new(name, DataType::Utf8View, false)));
+    Arc::new(Schema::new(declared.chain([extracted_at]).chain(raw).collect::<Vec<_>>()))
+}
+
+/// Marks a column as the canonical extension type `arrow.json`, which Parquet writes as its logical type JSON.
+///
+/// By its metadata keys, as the `arrow` crate does not pass the type on from `arrow-schema`.
+fn as_json(column: ArrowField) -> ArrowField {
+    let name = ("ARROW:extension:name".to_owned(), "arrow.json".to_owned());
+    let metadata = ("ARROW:extension:metadata".to_owned(), String::new());
+    column.with_metadata(HashMap::from([name, metadata]))
+}

@@ -1,0 +1,287 @@
+//! The pass over a page's bytes: envelope and records together, each value's place noted where it ends.
+//!
+//! Every function gives the place behind what it read, or `None` where the text is not what it expects: broken, or
+//! valid and rare (an escaped key in the envelope, a key that comes twice there, nesting beyond a record's depth). The
+//! page is the reference's then. A record with something rare along the declared pointers is `odd`, and the
+//! reference's alone.
+
+use crate::json::keys::{Found, Keys, NOBODY, Role};
+use crate::json::outline::{self, Node, Outline, Records};
+use crate::json::reference;
+use crate::json::span::{Form, Span};
+use crate::json::tape::{MAX_BYTES, Refusal, Row, Stray, Tape};
+use crate::json::text::{after_colon, skip_space, string, value};
+
+/// Reads a page, which is `text` from `start` on. `None` leaves it to the reference.
+pub(super) fn scan(
+    outline: &Outline,
+    keys: &mut Keys,
+    text: &str,
+    start: usize,
+) -> Option<outline::Found> {
+    let bytes = text.as_bytes();
+    let found = outline::Found {
+        values: vec![None; outline.slots()],
+        tape: Tape { slots: keys.slots(), paths: keys.paths().clone(), ..Tape::default() },
+        records: Records::Missing,
+    };
+    let mut pass = Envelope { text, keys, found, visited: vec![false; outline.nodes()] };
+    let end = pass.node(&outline.root, skip_space(bytes, start))?;
+    (skip_space(bytes, end) == bytes.len()).then_some(pass.found)
+}
+
+/// The part of the pass that is outside the records.
+struct Envelope<'a> {
+    text: &'a str,
+    keys: &'a mut Keys,
+    found: outline::Found,
+    /// By the outline's numbers.
+    visited: Vec<bool>,
+}
+
+impl Envelope<'_> {
+    /// Reads the value of a step of the outline.
+    fn node(&mut self, node: &Node, at: usize) -> Option<usize> {
+        // Of a key that comes twice the last counts as a whole, which one pass cannot take back.
+        let visited = self.visited.get_mut(node.number)?;
+        if std::mem::replace(visited, true) {
+            return None;
+        }
+        let bytes = self.text.as_bytes();
+        let end = match bytes.get(at)? {
+            b'[' if node.records && node.children.is_empty() => self.records(at)?,
+            b'[' if !node.children.is_empty() => return None,
+            b'{' if !node.children.is_empty() => self.members(node, at)?,
+            _ => value(bytes, at, 0)?.range().end,
+        };
+        if node.records {
+            let text = self.text.get(at..end)?;
+            match text.as_bytes().first()? {
+                b'[' => {}
+                b'n' => self.found.records = Records::Null,
+                _ => self.found.records = Records::NotArray(outline::kind(text)),
+            }
+        }
+        if let Some(value) = node.slot.and_then(|slot| self.found.values.get_mut(slot)) {
+            *value = Some(at..end);
+        }
+        Some(end)
+    }
+
+    fn members(&mut self, node: &Node, at: usize) -> Option<usize> {
+        let bytes = self.text.as_bytes();
+        let mut at = skip_space(bytes, at + 1);
+        if bytes.get(at)? == &b'}' {
+            return Some(at + 1);
+        }
+        loop {
+            (bytes.get(at)? == &b'"').then_some(())?;
+            let (end, escaped) = string(bytes, at + 1)?;
+            let key = bytes.get(at + 1..end - 1).filter(|_| !escaped)?;
+            let start = after_colon(bytes, end)?;
+            let end = match node.child(key) {
+                Some(child) => self.node(child, start)?,
+                None => value(bytes, start, 1)?.range().end,
+            };
+            at = skip_space(bytes, end);
+            match bytes.get(at)? {
+                b',' => at = skip_space(bytes, at + 1),
+                b'}' => return Some(at + 1),
+                _ => return None,
+            }
+        }
+    }
+
+    /// Reads the array of records.
+    fn records(&mut self, at: usize) -> Option<usize> {
+        let bytes = self.text.as_bytes();
+        let mut spans = Vec::new();
+        let mut at = skip_space(bytes, at + 1);
+        let mut more = bytes.get(at)? != &b']';
+        if !more {
+            at += 1;
+        }
+        while more {
+            let end = record(self.keys, &mut self.found.tape, self.text, at, spans.len())?;
+            spans.push(at..end);
+            at = skip_space(bytes, end);
+            more = match bytes.get(at)? {
+                b',' => true,
+                b']' => false,
+                _ => return None,
+            };
+            at += 1;
+            if more {
+                at = skip_space(bytes, at);
+            }
+        }
+        self.found.records = Records::Found(spans);
+        Some(at)
+    }
+}
+
+/// Reads the record at `at`, the `index`th of its page.
+fn record(keys: &mut Keys, tape: &mut Tape, text: &str, at: usize, index: usize) -> Option<usize> {
+    let bytes = text.as_bytes();
+    let index = u32::try_from(index).ok()?;
+    if bytes.get(at)? != &b'{' {
+        let span = value(bytes, at, 0)?;
+        let large = span.len() > MAX_BYTES;
+        tape.refused.push((index, if large { Refusal::TooLarge } else { Refusal::NotAnObject }));
+        return Some(span.range().end);
+    }
+    let (values, strays) = (tape.values.len(), tape.strays.len());
+    tape.values.resize(values + tape.slots, Span::NONE);
+    let row = u32::try_from(tape.rows.len()).ok()?;
+    let mut pass =
+        Record { bytes, keys, strays: &mut tape.strays, row, odd: false, escaped: false };
+    let end = pass.object(0, at, 0, tape.values.get_mut(values..)?)?;
+    let (odd, escaped) = (pass.odd, pass.escaped);
+    let large = end - at > MAX_BYTES;
+    if odd || large {
+        tape.values.truncate(values);
+        tape.strays.truncate(strays);
+    }
+    if large {
+        tape.refused.push((index, Refusal::TooLarge));
+    } else if odd {
+        reference::record(keys, tape, text, at..end, index);
+    } else {
+        tape.rows.push(Row { record: index, escaped });
+    }
+    Some(end)
+}
+
+/// The part of the pass that is inside one record.
+struct Record<'a> {
+    bytes: &'a [u8],
+    keys: &'a mut Keys,
+    strays: &'a mut Vec<Stray>,
+    row: u32,
+    /// Whether the record holds something that is the reference's.
+    odd: bool,
+    escaped: bool,
+}
+
+impl Record<'_> {
+    /// Reads the object at `at`, the value of `node`, which is inside `depth` others.
+    fn object(&mut self, node: usize, at: usize, depth: u32, values: &mut [Span]) -> Option<usize> {
+        let bytes = self.bytes;
+        let serial = self.keys.nodes.get_mut(node).map(|node| {
+            node.serial += 1;
+            node.serial
+        })?;
+        let mut at = skip_space(bytes, at + 1);
+        if bytes.get(at)? == &b'}' {
+            return Some(at + 1);
+        }
+        let mut last = NOBODY;
+        loop {
+            let (found, start) = match self.keys.guess(self.keys.nodes.get(node)?, last, bytes, at)
+            {
+                Some((member, end)) => (Found::Member(member), skip_space(bytes, end)),
+                None => self.search(node, at)?,
+            };
+            let end = match found {
+                Found::Member(member) => {
+                    let role = self.arrive(node, last, member, serial)?;
+                    last = member;
+                    self.member(role, start, depth + 1, values)?
+                }
+                // Learning is the reference's, so that paths are numbered in one order.
+                Found::New => {
+                    self.odd = true;
+                    self.value(start, depth + 1)?.range().end
+                }
+                Found::Beyond => self.stray(None, start, depth + 1)?,
+                Found::Ignored => self.value(start, depth + 1)?.range().end,
+            };
+            at = skip_space(bytes, end);
+            match bytes.get(at)? {
+                b',' => at = skip_space(bytes, at + 1),
+                b'}' => return Some(at + 1),
+                _ => return None,
+            }
+        }
+    }
+
+    /// What the member is whose key was found, which followed `last`; a key that comes twice makes the record odd.
+    #[inline]
+    fn arrive(&mut self, node: usize, last: usize, member: usize, serial: u64) -> Option<Role> {
+        let expected = match self.keys.members.get(last) {
+            Some(last) => last.next[0],
+            None => self.keys.nodes.get(node)?.first,
+        };
+        if expected != member {
+            self.keys.follow(node, last, member);
+        }
+        let member = self.keys.members.get_mut(member)?;
+        self.odd |= member.serial == serial;
+        member.serial = serial;
+        Some(member.role)
+    }
+
+    /// Looks a key up that was not guessed; with the place of its value.
+    fn search(&mut self, node: usize, at: usize) -> Option<(Found, usize)> {
+        (self.bytes.get(at)? == &b'"').then_some(())?;
+        let (end, escaped) = string(self.bytes, at + 1)?;
+        let start = after_colon(self.bytes, end)?;
+        let key = self.bytes.get(at + 1..end - 1)?;
+        self.escaped |= escaped;
+        let found = match escaped {
+            true => Found::New,
+            false => self.keys.find(self.keys.nodes.get(node)?, key),
+        };
+        Some((found, start))
+    }
+
+    /// Reads the value of a known key.
+    #[inline]
+    fn member(&mut self, role: Role, at: usize, depth: u32, values: &mut [Span]) -> Option<usize> {
+        match role {
+            Role::Leaf(slot) => {
+                let span = self.value(at, depth)?;
+                *values.get_mut(slot)? = span;
+                Some(span.range().end)
+            }
+            Role::Inner(inner) => self.inner(inner, at, depth, values),
+            Role::Undeclared(path) => self.stray(Some(path), at, depth),
+        }
+    }
+
+    /// Reads the value of a place that pointers lead through.
+    fn inner(&mut self, inner: usize, at: usize, depth: u32, values: &mut [Span]) -> Option<usize> {
+        if self.bytes.get(at)? == &b'{' {
+            let end = self.object(inner, at, depth, values)?;
+            if let Some(slot) = self.keys.nodes.get(inner)?.slot {
+                // The fields inside have noted their escapes, which the whole has too.
+                let escaped = self.bytes.get(at..end)?.contains(&b'\\');
+                *values.get_mut(slot)? = Span::new(Form::Object, at, end, escaped)?;
+            }
+            return Some(end);
+        }
+        let span = self.value(at, depth)?;
+        if span.form() == Form::Null {
+            for slot in &self.keys.nodes.get(inner)?.below {
+                *values.get_mut(*slot)? = span;
+            }
+        } else {
+            // Pointers that lead into an array, or nowhere.
+            self.odd = true;
+        }
+        Some(span.range().end)
+    }
+
+    fn stray(&mut self, path: Option<u32>, at: usize, depth: u32) -> Option<usize> {
+        let value = self.value(at, depth)?;
+        self.strays.push(Stray { row: self.row, path, value });
+        Some(value.range().end)
+    }
+
+    #[inline]
+    fn value(&mut self, at: usize, depth: u32) -> Option<Span> {
+        let value = value(self.bytes, at, depth)?;
+        self.escaped |= value.is_escaped();
+        Some(value)
+    }
+}

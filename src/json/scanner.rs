@@ -1,0 +1,68 @@
+//! Scans a stream's pages: by the fast pass where it can, else by the reference.
+
+use crate::json::fast;
+use crate::json::keys::Keys;
+use crate::json::outline::{Found, NotJson, Outline};
+use crate::json::reference;
+
+/// Reads the pages of one stream. It learns the order of their keys; a clone learns on its own.
+#[derive(Clone, Debug)]
+pub struct Scanner {
+    outline: Outline,
+    keys: Keys,
+    plain: bool,
+}
+
+impl Scanner {
+    /// A scanner of bodies with this outline, whose records have these keys ([`Keys::seal`]ed).
+    pub fn new(outline: Outline, keys: Keys) -> Self {
+        Self { outline, keys, plain: false }
+    }
+
+    /// The same by the reference alone: slower, and what the fast pass is held against.
+    pub fn plain(self) -> Self {
+        Self { plain: true, ..self }
+    }
+
+    /// Validates `body` as JSON (RFC 8259) and finds what is wanted of it. A leading byte order mark is skipped.
+    ///
+    /// # Errors
+    /// What is wrong with the JSON.
+    pub fn scan(&mut self, body: &[u8]) -> Result<Found, NotJson> {
+        let text = utf8(body)?;
+        let start = start_of(text);
+        if !self.plain
+            && let Some(found) = fast::scan(&self.outline, &mut self.keys, text, start)
+        {
+            return Ok(found);
+        }
+        reference::scan(&self.outline, &mut self.keys, text, start)
+    }
+}
+
+/// The values that `outline` notes in one JSON text, by slot: a second look at something small.
+///
+/// # Errors
+/// What is wrong with the JSON.
+pub fn find(
+    outline: &Outline,
+    body: &[u8],
+) -> Result<Vec<Option<std::ops::Range<usize>>>, NotJson> {
+    let mut keys = Keys::new(crate::json::tape::Paths::default());
+    let text = utf8(body)?;
+    reference::scan(outline, &mut keys, text, start_of(text)).map(|found| found.values)
+}
+
+/// Behind a byte order mark, which RFC 8259 section 8.1 lets a reader ignore.
+fn start_of(text: &str) -> usize {
+    if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 }
+}
+
+/// The bytes as text.
+///
+/// # Errors
+/// Where they are not UTF-8.
+pub fn utf8(bytes: &[u8]) -> Result<&str, NotJson> {
+    // The fast check does not say where, the slow one does.
+    simdutf8::basic::from_utf8(bytes).or_else(|_| std::str::from_utf8(bytes)).map_err(NotJson::Utf8)
+}

@@ -1,0 +1,242 @@
+//! The grammar of RFC 8259, a value at a time: where each ends, or `None` where it is not one.
+//!
+//! Offsets are into the page, whose UTF-8 was checked as a whole.
+
+use crate::json::find::{self, Chunk};
+use crate::json::span::{Form, Span};
+use crate::json::tape::MAX_DEPTH;
+
+/// Sixteen bytes from `at`; `None` nearer to the end.
+#[inline]
+pub(super) fn chunk(bytes: &[u8], at: usize) -> Option<&Chunk> {
+    bytes.get(at..)?.first_chunk()
+}
+
+/// The first byte from `at` on that is no whitespace.
+#[inline]
+pub(super) fn skip_space(bytes: &[u8], at: usize) -> usize {
+    // Compact text has none, and whitespace is below every other byte that may stand there.
+    if bytes.get(at).is_some_and(|byte| *byte > b' ') { at } else { skip_spaces(bytes, at) }
+}
+
+fn skip_spaces(bytes: &[u8], mut at: usize) -> usize {
+    while let Some(chunk) = chunk(bytes, at) {
+        let spaces = find::spaces(chunk);
+        at += spaces;
+        if spaces < chunk.len() {
+            return at;
+        }
+    }
+    let is_space = |byte: &u8| matches!(byte, b' ' | b'\n' | b'\r' | b'\t');
+    at + bytes.get(at..).map_or(0, |rest| rest.iter().take_while(|byte| is_space(byte)).count())
+}
+
+/// The end of a string whose content begins at `at`, behind its closing quote, and whether it has an escape.
+#[inline]
+pub(super) fn string(bytes: &[u8], mut at: usize) -> Option<(usize, bool)> {
+    while let Some(chunk) = chunk(bytes, at) {
+        let plain = find::plain(chunk);
+        at += plain;
+        if plain < chunk.len() {
+            if bytes.get(at) == Some(&b'"') {
+                return Some((at + 1, false));
+            }
+            break;
+        }
+    }
+    // An escape, or the last bytes of the text.
+    let end = string_bytewise(bytes, at)?;
+    Some((end, bytes.get(at..end)?.contains(&b'\\')))
+}
+
+/// As [`string`], with its escapes.
+fn string_bytewise(bytes: &[u8], mut at: usize) -> Option<usize> {
+    loop {
+        match bytes.get(at)? {
+            b'"' => return Some(at + 1),
+            b'\\' => match bytes.get(at + 1)? {
+                b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => at += 2,
+                b'u' => {
+                    let digits = bytes.get(at + 2..at + 6)?;
+                    digits.iter().all(u8::is_ascii_hexdigit).then_some(())?;
+                    at += 6;
+                }
+                _ => return None,
+            },
+            0..0x20 => return None,
+            _ => at += 1,
+        }
+    }
+}
+
+/// The end of a number that begins at `at`, and its form.
+#[inline]
+pub(super) fn number(bytes: &[u8], at: usize) -> Option<(usize, Form)> {
+    let first = at + usize::from(bytes.get(at) == Some(&b'-'));
+    let end = digits(bytes, first);
+    // One digit at least, and no zero before others.
+    if end == first || (bytes.get(first) == Some(&b'0') && end > first + 1) {
+        return None;
+    }
+    match bytes.get(end) {
+        Some(b'.' | b'e' | b'E') => fraction(bytes, end).map(|end| (end, Form::Fraction)),
+        _ => Some((end, Form::Integer)),
+    }
+}
+
+fn fraction(bytes: &[u8], mut at: usize) -> Option<usize> {
+    if bytes.get(at) == Some(&b'.') {
+        let end = digits(bytes, at + 1);
+        (end > at + 1).then_some(())?;
+        at = end;
+    }
+    if matches!(bytes.get(at), Some(b'e' | b'E')) {
+        let first = at + 1 + usize::from(matches!(bytes.get(at + 1), Some(b'+' | b'-')));
+        let end = digits(bytes, first);
+        (end > first).then_some(())?;
+        at = end;
+    }
+    Some(at)
+}
+
+/// The first byte from `at` on that is no digit.
+#[inline]
+fn digits(bytes: &[u8], mut at: usize) -> usize {
+    while let Some(chunk) = chunk(bytes, at) {
+        let digits = find::digits(chunk);
+        at += digits;
+        if digits < chunk.len() {
+            return at;
+        }
+    }
+    at + bytes.get(at..).map_or(0, |rest| rest.iter().take_while(|b| b.is_ascii_digit()).count())
+}
+
+/// The end of `word` at `at`.
+#[inline]
+fn word<const N: usize>(bytes: &[u8], at: usize, word: &[u8; N]) -> Option<usize> {
+    (bytes.get(at..)?.first_chunk::<N>()? == word).then_some(at + N)
+}
+
+/// The value at `at`, which is inside `depth` objects and arrays.
+#[inline]
+pub(super) fn value(bytes: &[u8], at: usize, depth: u32) -> Option<Span> {
+    let (form, end, escaped) = match bytes.get(at)? {
+        b'"' => {
+            let (end, escaped) = string(bytes, at + 1)?;
+            (Form::String, end, escaped)
+        }
+        b'n' => (Form::Null, word(bytes, at, b"null")?, false),
+        b't' => (Form::Bool, word(bytes, at, b"true")?, false),
+        b'f' => (Form::Bool, word(bytes, at, b"false")?, false),
+        b'{' => {
+            let (end, escaped) = container(bytes, at, depth)?;
+            (Form::Object, end, escaped)
+        }
+        b'[' => {
+            let (end, escaped) = container(bytes, at, depth)?;
+            (Form::Array, end, escaped)
+        }
+        _ => {
+            let (end, form) = number(bytes, at)?;
+            (form, end, false)
+        }
+    };
+    Span::new(form, at, end, escaped)
+}
+
+/// The end of the object or array at `at`, which is inside `depth` others, and whether a string in it has an escape.
+/// What is nested deeper than a record may be is left to the reference: it is no error of the text.
+fn container(bytes: &[u8], mut at: usize, depth: u32) -> Option<(usize, bool)> {
+    let mut levels = Levels { objects: 0, depth: 0, room: MAX_DEPTH.checked_sub(depth)? };
+    let mut escaped = false;
+    loop {
+        // A value begins at `at`.
+        match bytes.get(at)? {
+            open @ (b'{' | b'[') => {
+                levels.enter(*open == b'{')?;
+                at = skip_space(bytes, at + 1);
+                let empty = bytes.get(at)? == if *open == b'{' { &b'}' } else { &b']' };
+                if !empty {
+                    if *open == b'{' {
+                        at = key(bytes, at, &mut escaped)?;
+                    }
+                    continue;
+                }
+                at += 1;
+                levels.leave();
+            }
+            b'"' => {
+                let (end, has_escape) = string(bytes, at + 1)?;
+                escaped |= has_escape;
+                at = end;
+            }
+            b'n' => at = word(bytes, at, b"null")?,
+            b't' => at = word(bytes, at, b"true")?,
+            b'f' => at = word(bytes, at, b"false")?,
+            _ => at = number(bytes, at)?.0,
+        }
+        // A value ended at `at`: what it is inside of may end as well.
+        loop {
+            if levels.depth == 0 {
+                return Some((at, escaped));
+            }
+            at = skip_space(bytes, at);
+            match (bytes.get(at)?, levels.in_object()) {
+                (b',', true) => {
+                    at = key(bytes, skip_space(bytes, at + 1), &mut escaped)?;
+                    break;
+                }
+                (b',', false) => {
+                    at = skip_space(bytes, at + 1);
+                    break;
+                }
+                (b'}', true) | (b']', false) => {
+                    at += 1;
+                    levels.leave();
+                }
+                _ => return None,
+            }
+        }
+    }
+}
+
+/// Where the value of the key at `at` begins.
+#[inline]
+fn key(bytes: &[u8], at: usize, escaped: &mut bool) -> Option<usize> {
+    (bytes.get(at)? == &b'"').then_some(())?;
+    let (end, has_escape) = string(bytes, at + 1)?;
+    *escaped |= has_escape;
+    after_colon(bytes, end)
+}
+
+/// Where the value begins whose key ended at `at`.
+#[inline]
+pub(super) fn after_colon(bytes: &[u8], at: usize) -> Option<usize> {
+    let at = skip_space(bytes, at);
+    (bytes.get(at)? == &b':').then(|| skip_space(bytes, at + 1))
+}
+
+/// What a place in the text is inside of: a bit a level, the innermost the lowest, set for objects.
+struct Levels {
+    objects: u128,
+    depth: u32,
+    room: u32,
+}
+
+impl Levels {
+    fn enter(&mut self, object: bool) -> Option<()> {
+        self.depth += 1;
+        self.objects = self.objects << 1 | u128::from(object);
+        (self.depth <= self.room).then_some(())
+    }
+
+    fn leave(&mut self) {
+        self.depth -= 1;
+        self.objects >>= 1;
+    }
+
+    fn in_object(&self) -> bool {
+        self.objects & 1 == 1
+    }
+}
