@@ -13,10 +13,11 @@
 //! - [`error`]: the one error type; exit codes and "does it pass by itself?".
 //! - [`redact`]: secrets and URLs that cannot print themselves.
 //! - [`clock`]: wall time, fixed in tests.
+//! - [`json`]: JSON text in one validating pass: where the wanted values stand.
 //! - [`window`]: half-open UTC windows and backfill.
 //! - [`page`]: requests, pages and cursors as plain values.
 //! - [`spec`]: the source and schema files, loaded with line numbers and checked.
-//! - [`decode`]: JSON bytes into columns, rejects and observed shape.
+//! - [`decode`]: the noted values of a page into columns, rejects and observed shape.
 //! - [`http`]: requests, authentication, pacing, retries and pagination: the stream of pages.
 //! - [`drift`]: the observed shape against the schema: findings and their report.
 //! - [`lake`]: layout, stores, partitioned Parquet, dead letters and the keys of a window.

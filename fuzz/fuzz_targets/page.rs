@@ -1,43 +1,51 @@
-//! Any body: counts add up, the raw column and the dead letters are the records' exact bytes.
+//! Any body: the fast pass, the reference and serde_json agree on it; its records add up and keep their exact bytes.
 #![no_main]
 
 use arrow::array::AsArray;
-use lakeward::spec::table::{FieldType, Scalar};
-use lakeward_fuzz::{decode, field, table};
+use bytes::Bytes;
+use lakeward::page::Page;
+use lakeward::spec::table::{FieldType, Scalar, Table};
+use lakeward_fuzz::{decode, field, scanner, table};
 use libfuzzer_sys::fuzz_target;
 use serde_json::value::RawValue;
 
-fuzz_target!(|body: &[u8]| {
+fn wide_table() -> Table {
     let scalar = FieldType::Scalar;
-    let fields = vec![
+    table(vec![
         field("a", scalar(Scalar::String), &["/a", "/b/c"]),
         field("b", FieldType::Json, &["/b"]),
         field("c", scalar(Scalar::Decimal { precision: 18, scale: 2 }), &["/c", "/d/0/e"]),
         field("d", scalar(Scalar::Timestamp), &["/d"]),
         field("e", FieldType::List(Scalar::Int32), &["/e"]),
         field("f", scalar(Scalar::Date), &["/f"]),
-    ];
-    // An array's items as the records, as the envelope's scan gives them; else the whole body as one.
-    let spans = match serde_json::from_slice::<Vec<&RawValue>>(body) {
-        Ok(items) => items
-            .iter()
-            .map(|item| {
-                let start = item.get().as_ptr() as usize - body.as_ptr() as usize;
-                start..start + item.get().len()
-            })
-            .collect(),
-        Err(_) => vec![0..body.len()],
+        field("g", scalar(Scalar::Bool), &["/g/h/i"]),
+    ])
+}
+
+fuzz_target!(|body: &[u8]| {
+    let table = wide_table();
+    let (mut fast, mut plain) = (scanner(&table), scanner(&table).plain());
+    // Twice: the second time with what was learned from the first.
+    for _ in 0..2 {
+        assert_eq!(fast.scan(body).ok(), plain.scan(body).ok());
+    }
+    let Ok(found) = fast.scan(body) else {
+        assert!(serde_json::from_slice::<Vec<&RawValue>>(body).is_err());
+        return;
     };
-    let decoded = decode(table(fields), body, spans.clone());
-    assert_eq!(spans.len(), decoded.batch.num_rows() + decoded.rejects.len());
+    let body = Bytes::copy_from_slice(body);
+    let page = Page::scanned(1, body.clone(), found);
+    let (decoded, shape) = decode(table, &page);
+    assert_eq!(page.records.len(), decoded.batch.num_rows() + decoded.rejects.len());
+    assert_eq!(shape.records, page.records.len() as u64);
     let raw = decoded.batch.column_by_name("_raw").expect("raw").as_string_view();
     for (row, record) in decoded.records.iter().enumerate() {
-        let record = &body[spans[*record as usize].clone()];
+        let record = &body[page.records[*record as usize].clone()];
         // Lone surrogates become U+FFFD in rows, in as many bytes.
         let mended = raw.value(row).contains("\\ufffd");
         assert!(raw.value(row).as_bytes() == record || (mended && raw.value(row).len() == record.len()));
     }
     for reject in &decoded.rejects {
-        assert_eq!(&reject.record[..], &body[spans[reject.index as usize].clone()]);
+        assert_eq!(&reject.record[..], &body[page.records[reject.index as usize].clone()]);
     }
 });

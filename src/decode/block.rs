@@ -22,6 +22,8 @@ pub(crate) struct Block<'a> {
     /// The first row.
     pub(crate) first: usize,
     pub(crate) rows: usize,
+    /// Whether every value takes the whole rule.
+    pub(crate) plain: bool,
 }
 
 /// A field's values in a block.
@@ -87,7 +89,9 @@ impl Plan {
         }
         let mut at = 0;
         while at < block.rows {
-            at += self.read_run(&found, at, block, shape);
+            if !block.plain {
+                at += self.read_run(&found, at, block, shape);
+            }
             if at < block.rows {
                 let said = self.read(block.cells(at), shape, &|| place(at));
                 if said.is_notable() {

@@ -64,6 +64,7 @@ pub struct Decoder {
     keys: Vec<Vec<usize>>,
     extracted_at: i64,
     clip: Option<Clip>,
+    plain: bool,
 }
 
 /// What is to be said of some rows of a page, by row.
@@ -120,7 +121,13 @@ impl Decoder {
             keys: primary,
             clip,
             table,
+            plain: false,
         })
+    }
+
+    /// The same by every field's whole rule alone: slower, and what the usual way is held against.
+    pub fn plain(self) -> Self {
+        Self { plain: true, ..self }
     }
 
     /// The batches' schema: the fields in declared order, `_extracted_at`, the raw column.
@@ -177,7 +184,8 @@ impl Decoder {
             }
         }
         for first in (0..tape.rows.len()).step_by(ROWS) {
-            let block = Block { text, tape, first, rows: ROWS.min(tape.rows.len() - first) };
+            let rows = ROWS.min(tape.rows.len() - first);
+            let block = Block { text, tape, first, rows, plain: self.plain };
             let place = |row: usize| place(first + row);
             for (plan, shape) in self.plans.iter_mut().zip(&mut self.shape.fields) {
                 let surrogates = &mut self.shape.surrogates;

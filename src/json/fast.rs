@@ -52,7 +52,7 @@ impl Envelope<'_> {
             b'[' if node.records && node.children.is_empty() => self.records(at)?,
             b'[' if !node.children.is_empty() => return None,
             b'{' if !node.children.is_empty() => self.members(node, at)?,
-            _ => value(bytes, at, 0)?.range().end,
+            _ => end_of(value(bytes, at, 0))?,
         };
         if node.records {
             let text = self.text.get(at..end)?;
@@ -81,7 +81,7 @@ impl Envelope<'_> {
             let start = after_colon(bytes, end)?;
             let end = match node.child(key) {
                 Some(child) => self.node(child, start)?,
-                None => value(bytes, start, 1)?.range().end,
+                None => end_of(value(bytes, start, 1))?,
             };
             at = skip_space(bytes, end);
             match bytes.get(at)? {
@@ -125,10 +125,10 @@ fn record(keys: &mut Keys, tape: &mut Tape, text: &str, at: usize, index: usize)
     let bytes = text.as_bytes();
     let index = u32::try_from(index).ok()?;
     if bytes.get(at)? != &b'{' {
-        let span = value(bytes, at, 0)?;
+        let span = value(bytes, at, 0);
         let large = span.len() > MAX_BYTES;
         tape.refused.push((index, if large { Refusal::TooLarge } else { Refusal::NotAnObject }));
-        return Some(span.range().end);
+        return end_of(span);
     }
     let (values, strays) = (tape.values.len(), tape.strays.len());
     tape.values.resize(values + tape.slots, Span::NONE);
@@ -152,6 +152,12 @@ fn record(keys: &mut Keys, tape: &mut Tape, text: &str, at: usize, index: usize)
     Some(end)
 }
 
+/// Behind a value, if there is one.
+#[inline]
+fn end_of(value: Span) -> Option<usize> {
+    (!value.is_empty()).then(|| value.end())
+}
+
 /// The part of the pass that is inside one record.
 struct Record<'a> {
     bytes: &'a [u8],
@@ -165,123 +171,138 @@ struct Record<'a> {
 
 impl Record<'_> {
     /// Reads the object at `at`, the value of `node`, which is inside `depth` others.
-    fn object(&mut self, node: usize, at: usize, depth: u32, values: &mut [Span]) -> Option<usize> {
+    fn object(&mut self, node: u32, at: usize, depth: u32, values: &mut [Span]) -> Option<usize> {
         let bytes = self.bytes;
-        let serial = self.keys.nodes.get_mut(node).map(|node| {
-            node.serial += 1;
-            node.serial
-        })?;
+        let (serial, first) = self.keys.enter(node)?;
         let mut at = skip_space(bytes, at + 1);
         if bytes.get(at)? == &b'}' {
             return Some(at + 1);
         }
-        let mut last = NOBODY;
+        let (mut last, mut expected) = (NOBODY, [first, NOBODY]);
         loop {
-            let (found, start) = match self.keys.guess(self.keys.nodes.get(node)?, last, bytes, at)
-            {
-                Some((member, end)) => (Found::Member(member), skip_space(bytes, end)),
-                None => self.search(node, at)?,
+            let (member, start) = match self.keys.end_of(expected[0], bytes, at) {
+                Some(end) => (expected[0], end),
+                None => match self.unexpected(node, last, expected[1], at)? {
+                    (Found::Member(member), end) => (member, end),
+                    (found, end) => {
+                        at = self.undeclared(found, end, depth + 1)?;
+                        match self.next(at)? {
+                            (true, next) => at = next,
+                            (false, end) => return Some(end),
+                        }
+                        continue;
+                    }
+                },
             };
-            let end = match found {
-                Found::Member(member) => {
-                    let role = self.arrive(node, last, member, serial)?;
-                    last = member;
-                    self.member(role, start, depth + 1, values)?
+            let known = self.keys.members.get_mut(member as usize)?;
+            // A key that comes twice.
+            self.odd |= known.serial == serial;
+            known.serial = serial;
+            (last, expected) = (member, known.next);
+            let role = known.role;
+            let end = match role {
+                Role::Leaf(slot) => {
+                    let span = self.value(start, depth + 1)?;
+                    *values.get_mut(slot as usize)? = span;
+                    span.end()
                 }
-                // Learning is the reference's, so that paths are numbered in one order.
-                Found::New => {
-                    self.odd = true;
-                    self.value(start, depth + 1)?.range().end
-                }
-                Found::Beyond => self.stray(None, start, depth + 1)?,
-                Found::Ignored => self.value(start, depth + 1)?.range().end,
+                Role::Inner(inner) => self.inner(inner, start, depth + 1, values)?,
+                Role::Undeclared(path) => self.stray(Some(path), start, depth + 1)?,
             };
-            at = skip_space(bytes, end);
-            match bytes.get(at)? {
-                b',' => at = skip_space(bytes, at + 1),
-                b'}' => return Some(at + 1),
-                _ => return None,
+            match self.next(end)? {
+                (true, next) => at = next,
+                (false, end) => return Some(end),
             }
         }
     }
 
-    /// What the member is whose key was found, which followed `last`; a key that comes twice makes the record odd.
+    /// Behind a member: the next key's place, or the place behind the object.
     #[inline]
-    fn arrive(&mut self, node: usize, last: usize, member: usize, serial: u64) -> Option<Role> {
-        let expected = match self.keys.members.get(last) {
-            Some(last) => last.next[0],
-            None => self.keys.nodes.get(node)?.first,
-        };
-        if expected != member {
-            self.keys.follow(node, last, member);
+    fn next(&self, at: usize) -> Option<(bool, usize)> {
+        let bytes = self.bytes;
+        let at = skip_space(bytes, at);
+        match bytes.get(at)? {
+            b',' => Some((true, skip_space(bytes, at + 1))),
+            b'}' => Some((false, at + 1)),
+            _ => None,
         }
-        let member = self.keys.members.get_mut(member)?;
-        self.odd |= member.serial == serial;
-        member.serial = serial;
-        Some(member.role)
     }
 
-    /// Looks a key up that was not guessed; with the place of its value.
-    fn search(&mut self, node: usize, at: usize) -> Option<(Found, usize)> {
+    /// What the key at `at` is, which is not the one that followed `last` in the last record; with the place behind
+    /// its colon.
+    #[inline(never)]
+    fn unexpected(
+        &mut self,
+        node: u32,
+        last: u32,
+        other: u32,
+        at: usize,
+    ) -> Option<(Found, usize)> {
+        if let Some(end) = self.keys.end_of(other, self.bytes, at) {
+            self.keys.follow(node, last, other);
+            return Some((Found::Member(other), end));
+        }
         (self.bytes.get(at)? == &b'"').then_some(())?;
         let (end, escaped) = string(self.bytes, at + 1)?;
         let start = after_colon(self.bytes, end)?;
-        let key = self.bytes.get(at + 1..end - 1)?;
         self.escaped |= escaped;
+        let key = self.bytes.get(at + 1..end - 1)?;
         let found = match escaped {
             true => Found::New,
-            false => self.keys.find(self.keys.nodes.get(node)?, key),
+            false => self.keys.find(self.keys.node(node)?, key),
         };
+        if let Found::Member(member) = found {
+            self.keys.follow(node, last, member);
+        }
         Some((found, start))
     }
 
-    /// Reads the value of a known key.
-    #[inline]
-    fn member(&mut self, role: Role, at: usize, depth: u32, values: &mut [Span]) -> Option<usize> {
-        match role {
-            Role::Leaf(slot) => {
-                let span = self.value(at, depth)?;
-                *values.get_mut(slot)? = span;
-                Some(span.range().end)
+    /// Reads the value of a key that is no member.
+    fn undeclared(&mut self, found: Found, at: usize, depth: u32) -> Option<usize> {
+        match found {
+            Found::Beyond => self.stray(None, at, depth),
+            // Learning is the reference's, so that paths are numbered in one order.
+            Found::New => {
+                self.odd = true;
+                end_of(self.value(at, depth)?)
             }
-            Role::Inner(inner) => self.inner(inner, at, depth, values),
-            Role::Undeclared(path) => self.stray(Some(path), at, depth),
+            Found::Ignored | Found::Member(_) => end_of(self.value(at, depth)?),
         }
     }
 
     /// Reads the value of a place that pointers lead through.
-    fn inner(&mut self, inner: usize, at: usize, depth: u32, values: &mut [Span]) -> Option<usize> {
+    fn inner(&mut self, inner: u32, at: usize, depth: u32, values: &mut [Span]) -> Option<usize> {
+        let at = skip_space(self.bytes, at);
         if self.bytes.get(at)? == &b'{' {
             let end = self.object(inner, at, depth, values)?;
-            if let Some(slot) = self.keys.nodes.get(inner)?.slot {
-                // The fields inside have noted their escapes, which the whole has too.
+            if let Some(slot) = self.keys.node(inner)?.slot {
                 let escaped = self.bytes.get(at..end)?.contains(&b'\\');
-                *values.get_mut(slot)? = Span::new(Form::Object, at, end, escaped)?;
+                *values.get_mut(slot)? = Span::new(Form::Object, at, end, escaped);
             }
             return Some(end);
         }
         let span = self.value(at, depth)?;
         if span.form() == Form::Null {
-            for slot in &self.keys.nodes.get(inner)?.below {
+            for slot in &self.keys.node(inner)?.below {
                 *values.get_mut(*slot)? = span;
             }
         } else {
             // Pointers that lead into an array, or nowhere.
             self.odd = true;
         }
-        Some(span.range().end)
+        Some(span.end())
     }
 
     fn stray(&mut self, path: Option<u32>, at: usize, depth: u32) -> Option<usize> {
         let value = self.value(at, depth)?;
         self.strays.push(Stray { row: self.row, path, value });
-        Some(value.range().end)
+        Some(value.end())
     }
 
-    #[inline]
+    #[inline(always)]
     fn value(&mut self, at: usize, depth: u32) -> Option<Span> {
-        let value = value(self.bytes, at, depth)?;
+        let value = value(self.bytes, at, depth);
         self.escaped |= value.is_escaped();
-        Some(value)
+        (!value.is_empty()).then_some(value)
     }
 }

@@ -1,6 +1,7 @@
 //! The declared pointers into a record as a tree of keys, which learns the undeclared ones and which follows which.
 
 use hashbrown::HashMap;
+use wide::u8x16;
 
 use crate::json::escape::unescape;
 use crate::json::find::Chunk;
@@ -10,14 +11,19 @@ use crate::json::text::chunk;
 /// Keys longer than this are not learned: they would make what is observed as large as the data.
 const MAX_KEY: usize = 256;
 
+/// Bytes of a key that a member holds itself.
+const HEAD: usize = size_of::<Chunk>();
+
 /// No key: before the first of an object, or none that is expected.
-pub(super) const NOBODY: usize = usize::MAX;
+pub(super) const NOBODY: u32 = u32::MAX;
 
 /// The declared pointers of a table, each with the slot of its value.
 #[derive(Clone, Debug)]
 pub struct Keys {
     pub(super) nodes: Vec<Node>,
     pub(super) members: Vec<Member>,
+    /// By member: its key with quotes and colon, where that is longer than the member holds.
+    long: Vec<Box<[u8]>>,
     slots: usize,
     paths: Paths,
 }
@@ -35,35 +41,39 @@ pub(super) struct Node {
     pub(super) below: Vec<usize>,
     /// Whether a key under it may be an array's index.
     pub(super) indexed: bool,
-    members_by_key: HashMap<Box<[u8]>, usize>,
+    members_by_key: HashMap<Box<[u8]>, u32>,
     /// The member that stood first in the last object.
-    pub(super) first: usize,
+    pub(super) first: u32,
     /// Counts the objects walked, to tell a key that comes twice.
     pub(super) serial: u64,
 }
 
 /// A key of the objects at a node. What follows it is a guess, right for records that look like the last ones.
+/// One line of the fastest memory, as every key of every record comes by here.
 #[derive(Clone, Debug)]
+#[repr(align(64))]
 pub(super) struct Member {
     /// The first bytes of the key's text with its quotes and colon, zero where it is shorter.
-    head: u128,
+    head: u8x16,
     /// Set in the bytes of `head` that are the key's.
-    mask: u128,
-    /// The text whole; empty for a key that JSON writes with an escape, which is never guessed.
-    quoted: Box<[u8]>,
-    /// The members that followed last, and before that.
-    pub(super) next: [usize; 2],
+    mask: u8x16,
     pub(super) serial: u64,
     pub(super) role: Role,
+    /// The members that followed last, and before that.
+    pub(super) next: [u32; 2],
+    /// Bytes of the text; 0 for a key that JSON writes with an escape, which is never guessed.
+    length: u32,
 }
+
+const _: () = assert!(size_of::<Member>() == 64);
 
 /// What a key leads to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Role {
     /// A declared value: its slot.
-    Leaf(usize),
+    Leaf(u32),
     /// A place that pointers lead through: its node.
-    Inner(usize),
+    Inner(u32),
     /// An undeclared value: its path's number.
     Undeclared(u32),
 }
@@ -71,7 +81,7 @@ pub(super) enum Role {
 /// What a key that was not guessed is.
 pub(super) enum Found {
     /// A member's number.
-    Member(usize),
+    Member(u32),
     /// Met for the first time.
     New,
     /// Undeclared, beyond those that are told apart.
@@ -84,7 +94,7 @@ impl Keys {
     /// No pointers yet; undeclared paths are numbered by `paths`.
     pub fn new(paths: Paths) -> Self {
         let record = Node { first: NOBODY, ..Node::default() };
-        Self { nodes: vec![record], members: Vec::new(), slots: 0, paths }
+        Self { nodes: vec![record], members: Vec::new(), long: Vec::new(), slots: 0, paths }
     }
 
     /// Adds the pointer of these reference tokens; gives the slot of its value. `whole` says that nothing under it is
@@ -95,7 +105,7 @@ impl Keys {
             at = self.node_of(at, token);
         }
         let free = self.slots;
-        let Some(node) = self.nodes.get_mut(at) else { return free };
+        let Some(node) = self.nodes.get_mut(at as usize) else { return free };
         node.quiet |= whole;
         let slot = *node.slot.get_or_insert(free);
         self.slots = self.slots.max(slot + 1);
@@ -107,11 +117,8 @@ impl Keys {
         // A node has a higher number than its parent: backward, children come first; forward, parents.
         for at in (0..self.nodes.len()).rev() {
             let children = self.children(at);
-            let below: Vec<usize> = children
-                .iter()
-                .filter_map(|child| self.nodes.get(*child))
-                .flat_map(|child| child.below.iter().copied())
-                .collect();
+            let below = children.iter().filter_map(|child| self.nodes.get(*child as usize));
+            let below: Vec<usize> = below.flat_map(|child| child.below.iter().copied()).collect();
             let Some(node) = self.nodes.get_mut(at) else { continue };
             node.indexed = node.members_by_key.keys().any(|key| is_index(key));
             node.below = node.slot.into_iter().chain(below).collect();
@@ -119,21 +126,18 @@ impl Keys {
         for at in 0..self.nodes.len() {
             let quiet = self.nodes.get(at).is_some_and(|node| node.quiet);
             for child in self.children(at) {
-                if let Some(child) = self.nodes.get_mut(child) {
+                if let Some(child) = self.nodes.get_mut(child as usize) {
                     child.quiet |= quiet;
                 }
             }
         }
-        for at in 0..self.members.len() {
-            let Some(Member { role: Role::Inner(node), .. }) = self.members.get(at) else {
-                continue;
-            };
-            let Some(node) = self.nodes.get(*node).filter(|node| node.members_by_key.is_empty())
-            else {
-                continue;
-            };
-            if let (Some(slot), Some(member)) = (node.slot, self.members.get_mut(at)) {
-                member.role = Role::Leaf(slot);
+        for member in &mut self.members {
+            let Role::Inner(node) = member.role else { continue };
+            let node = self.nodes.get(node as usize);
+            let leaf =
+                node.filter(|node| node.members_by_key.is_empty()).and_then(|node| node.slot);
+            if let Some(slot) = leaf {
+                member.role = Role::Leaf(u32::try_from(slot).unwrap_or(u32::MAX));
             }
         }
     }
@@ -148,21 +152,29 @@ impl Keys {
         &self.paths
     }
 
-    fn children(&self, at: usize) -> Vec<usize> {
+    pub(super) fn node(&self, node: u32) -> Option<&Node> {
+        self.nodes.get(node as usize)
+    }
+
+    pub(super) fn member(&self, member: u32) -> Option<&Member> {
+        self.members.get(member as usize)
+    }
+
+    fn children(&self, at: usize) -> Vec<u32> {
         let Some(node) = self.nodes.get(at) else { return Vec::new() };
-        let mut members: Vec<usize> = node.members_by_key.values().copied().collect();
+        let mut members: Vec<u32> = node.members_by_key.values().copied().collect();
         members.sort_unstable();
-        let inner = |at: usize| match self.members.get(at)?.role {
+        let inner = |at: u32| match self.member(at)?.role {
             Role::Inner(node) => Some(node),
             Role::Leaf(_) | Role::Undeclared(_) => None,
         };
         members.into_iter().filter_map(inner).collect()
     }
 
-    fn node_of(&mut self, parent: usize, token: &str) -> usize {
-        let fresh = self.nodes.len();
-        let Some(node) = self.nodes.get(parent) else { return parent };
-        let known = node.members_by_key.get(token.as_bytes()).and_then(|at| self.members.get(*at));
+    fn node_of(&mut self, parent: u32, token: &str) -> u32 {
+        let fresh = u32::try_from(self.nodes.len()).unwrap_or(u32::MAX);
+        let Some(node) = self.node(parent) else { return parent };
+        let known = node.members_by_key.get(token.as_bytes()).and_then(|at| self.member(*at));
         if let Some(Member { role: Role::Inner(node), .. }) = known {
             return *node;
         }
@@ -173,35 +185,36 @@ impl Keys {
         fresh
     }
 
-    fn add(&mut self, node: usize, key: &str, role: Role) -> usize {
-        let at = self.members.len();
-        self.members.push(Member::new(key, role));
-        if let Some(node) = self.nodes.get_mut(node) {
+    fn add(&mut self, node: u32, key: &str, role: Role) -> u32 {
+        let at = u32::try_from(self.members.len()).unwrap_or(u32::MAX);
+        // A key with an escape is never guessed: its text may be another key's.
+        let plain = !key.bytes().any(|byte| matches!(byte, b'"' | b'\\' | 0..0x20));
+        let quoted = if plain { format!("\"{key}\":") } else { String::new() };
+        self.members.push(Member::new(quoted.as_bytes(), role));
+        let long = if quoted.len() > HEAD { quoted.into_bytes() } else { Vec::new() };
+        self.long.push(long.into());
+        if let Some(node) = self.nodes.get_mut(node as usize) {
             node.members_by_key.insert(key.as_bytes().into(), at);
         }
         at
     }
 
-    /// The member of `node` whose key stands at `at`, if it is one of those that followed `last`; with the place
-    /// behind its colon.
-    #[inline]
-    pub(super) fn guess(
-        &self,
-        node: &Node,
-        last: usize,
-        bytes: &[u8],
-        at: usize,
-    ) -> Option<(usize, usize)> {
-        let [next, other] = match self.members.get(last) {
-            Some(last) => last.next,
-            None => [node.first, NOBODY],
-        };
-        let head = chunk(bytes, at)?;
-        let end = |guess: usize| self.members.get(guess)?.end(head, bytes, at);
-        match end(next) {
-            Some(end) => Some((next, end)),
-            None => Some((other, end(other)?)),
+    /// Behind the colon of the key at `at`, if it is that of `member`.
+    #[inline(always)]
+    pub(super) fn end_of(&self, member: u32, bytes: &[u8], at: usize) -> Option<usize> {
+        let known = self.members.get(member as usize)?;
+        let there = u8x16::from(*chunk(bytes, at)?) & known.mask;
+        if !there.simd_eq(known.head).all() || known.length == 0 {
+            return None;
         }
+        let length = known.length as usize;
+        (length <= HEAD || self.is_long(member, bytes, at)).then_some(at + length)
+    }
+
+    #[inline(never)]
+    fn is_long(&self, member: u32, bytes: &[u8], at: usize) -> bool {
+        let text = self.long.get(member as usize);
+        text.zip(bytes.get(at..)).is_some_and(|(text, bytes)| bytes.starts_with(text))
     }
 
     /// What the unescaped text of a key that was not guessed leads to.
@@ -215,9 +228,9 @@ impl Keys {
     }
 
     /// As [`Keys::find`] for a key's text with its quotes, learning a new one; and its lone surrogates.
-    pub(super) fn learn(&mut self, at: usize, quoted: &str) -> (Found, u64) {
+    pub(super) fn learn(&mut self, at: u32, quoted: &str) -> (Found, u64) {
         let (key, surrogates) = unescape(quoted);
-        let Some(node) = self.nodes.get(at) else { return (Found::Ignored, 0) };
+        let Some(node) = self.node(at) else { return (Found::Ignored, 0) };
         let found = match self.find(node, key.as_bytes()) {
             Found::New => match self.paths.number(&format!("{}/{}", node.path, shown(&key))) {
                 Some(number) => Found::Member(self.add(at, &key, Role::Undeclared(number))),
@@ -229,31 +242,33 @@ impl Keys {
     }
 
     /// The number of the undeclared path that a node is where no value of its kind was declared.
-    pub(super) fn number_of(&self, node: usize) -> Option<u32> {
-        self.paths.number(&self.nodes.get(node)?.path)
+    pub(super) fn number_of(&self, node: u32) -> Option<u32> {
+        self.paths.number(&self.node(node)?.path)
     }
 
-    /// Remembers that `member` followed `last`.
+    /// Begins an object at `node`: its serial, and the member that is expected first.
     #[inline]
-    pub(super) fn follow(&mut self, node: usize, last: usize, member: usize) {
-        match self.members.get_mut(last) {
-            Some(last) => {
-                let [next, _] = last.next;
-                last.next = [member, next];
-            }
-            None => {
-                if let Some(node) = self.nodes.get_mut(node) {
-                    node.first = member;
-                }
-            }
+    pub(super) fn enter(&mut self, node: u32) -> Option<(u64, u32)> {
+        let node = self.nodes.get_mut(node as usize)?;
+        node.serial += 1;
+        Some((node.serial, node.first))
+    }
+
+    /// Remembers that `member` of `node` followed `last`.
+    pub(super) fn follow(&mut self, node: u32, last: u32, member: u32) {
+        if let Some(last) = self.members.get_mut(last as usize) {
+            let [next, _] = last.next;
+            last.next = [member, next];
+        } else if let Some(node) = self.nodes.get_mut(node as usize) {
+            node.first = member;
         }
     }
 
     /// The declared members of `node` that are an array's items, with their indices.
-    pub(super) fn items(&self, node: usize) -> Vec<(usize, Role)> {
-        let Some(node) = self.nodes.get(node) else { return Vec::new() };
-        let item = |(key, at): (&Box<[u8]>, &usize)| {
-            let role = self.members.get(*at)?.role;
+    pub(super) fn items(&self, node: u32) -> Vec<(usize, Role)> {
+        let Some(node) = self.node(node) else { return Vec::new() };
+        let item = |(key, at): (&Box<[u8]>, &u32)| {
+            let role = self.member(*at)?.role;
             let index = std::str::from_utf8(key).ok().filter(|key| is_index(key.as_bytes()))?;
             (!matches!(role, Role::Undeclared(_))).then_some((index.parse().ok()?, role))
         };
@@ -264,36 +279,21 @@ impl Keys {
 }
 
 impl Member {
-    fn new(key: &str, role: Role) -> Self {
-        // A key with an escape is never guessed: its text may be another key's.
-        let plain = !key.bytes().any(|byte| matches!(byte, b'"' | b'\\' | 0..0x20));
-        let quoted: Vec<u8> = if plain { format!("\"{key}\":").into_bytes() } else { Vec::new() };
-        let mut head: Chunk = [0; 16];
-        let mut mask: Chunk = [0; 16];
-        for ((head, mask), byte) in head.iter_mut().zip(&mut mask).zip(&quoted) {
+    /// A member whose key is written so, with quotes and colon.
+    fn new(quoted: &[u8], role: Role) -> Self {
+        let mut head: Chunk = [0; HEAD];
+        let mut mask: Chunk = [0; HEAD];
+        for ((head, mask), byte) in head.iter_mut().zip(&mut mask).zip(quoted) {
             (*head, *mask) = (*byte, u8::MAX);
         }
         Self {
-            head: u128::from_le_bytes(head),
-            mask: u128::from_le_bytes(mask),
-            quoted: quoted.into(),
+            head: head.into(),
+            mask: mask.into(),
+            length: u32::try_from(quoted.len()).unwrap_or(0),
             next: [NOBODY; 2],
             serial: 0,
             role,
         }
-    }
-
-    /// Behind the key and its colon, if they stand at `at`, where `head` is.
-    #[inline]
-    fn end(&self, head: &Chunk, bytes: &[u8], at: usize) -> Option<usize> {
-        let length = self.quoted.len();
-        if (u128::from_le_bytes(*head) & self.mask) != self.head || length == 0 {
-            return None;
-        }
-        if length > head.len() && bytes.get(at..at + length)? != &*self.quoted {
-            return None;
-        }
-        Some(at + length)
     }
 }
 

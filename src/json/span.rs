@@ -123,14 +123,20 @@ impl Span {
     /// No value.
     pub const NONE: Self = Self { start: 0, rest: 0 };
 
-    /// The value of `form` from `start` to `end`; `None` where that is beyond 4 GiB, or longer than [`MAX_LENGTH`].
+    /// The value of `form` from `start` to `end`; [`Span::NONE`] where that is beyond 4 GiB, or longer than
+    /// [`MAX_LENGTH`].
     #[inline]
-    pub fn new(form: Form, start: usize, end: usize, escaped: bool) -> Option<Self> {
-        let length =
-            u32::try_from(end.wrapping_sub(start)).ok().filter(|length| *length <= LENGTH)?;
+    pub fn new(form: Form, start: usize, end: usize, escaped: bool) -> Self {
+        let (Ok(first), Ok(length)) =
+            (u32::try_from(start), u32::try_from(end.wrapping_sub(start)))
+        else {
+            return Self::NONE;
+        };
+        if length > LENGTH {
+            return Self::NONE;
+        }
         let flag = if escaped { ESCAPED } else { 0 };
-        let start = u32::try_from(start).ok()?;
-        Some(Self { start, rest: form.code() << FORM_SHIFT | flag | length })
+        Self { start: first, rest: form.code() << FORM_SHIFT | flag | length }
     }
 
     /// What the value looks like.
@@ -176,6 +182,12 @@ impl Span {
     #[inline]
     pub fn is_empty(self) -> bool {
         self.len() == 0
+    }
+
+    /// The place behind it.
+    #[inline]
+    pub fn end(self) -> usize {
+        self.start as usize + self.len()
     }
 
     /// Its bytes' places.

@@ -118,15 +118,26 @@ fn word<const N: usize>(bytes: &[u8], at: usize, word: &[u8; N]) -> Option<usize
     (bytes.get(at..)?.first_chunk::<N>()? == word).then_some(at + N)
 }
 
-/// The value at `at`, which is inside `depth` objects and arrays.
-#[inline]
-pub(super) fn value(bytes: &[u8], at: usize, depth: u32) -> Option<Span> {
+/// The value at `at` or behind the whitespace there, which is inside `depth` objects and arrays; none where there is
+/// no value.
+#[inline(always)]
+pub(super) fn value(bytes: &[u8], at: usize, depth: u32) -> Span {
+    if bytes.get(at) == Some(&b'"') {
+        return match string(bytes, at + 1) {
+            Some((end, escaped)) => Span::new(Form::String, at, end, escaped),
+            None => Span::NONE,
+        };
+    }
+    other_value(bytes, at, depth).unwrap_or(Span::NONE)
+}
+
+fn other_value(bytes: &[u8], at: usize, depth: u32) -> Option<Span> {
     let (form, end, escaped) = match bytes.get(at)? {
-        b'"' => {
-            let (end, escaped) = string(bytes, at + 1)?;
-            (Form::String, end, escaped)
-        }
         b'n' => (Form::Null, word(bytes, at, b"null")?, false),
+        b'0'..=b'9' | b'-' => {
+            let (end, form) = number(bytes, at)?;
+            (form, end, false)
+        }
         b't' => (Form::Bool, word(bytes, at, b"true")?, false),
         b'f' => (Form::Bool, word(bytes, at, b"false")?, false),
         b'{' => {
@@ -137,12 +148,10 @@ pub(super) fn value(bytes: &[u8], at: usize, depth: u32) -> Option<Span> {
             let (end, escaped) = container(bytes, at, depth)?;
             (Form::Array, end, escaped)
         }
-        _ => {
-            let (end, form) = number(bytes, at)?;
-            (form, end, false)
-        }
+        b' ' | b'\n' | b'\r' | b'\t' => return Some(value(bytes, skip_space(bytes, at), depth)),
+        _ => return None,
     };
-    Span::new(form, at, end, escaped)
+    Some(Span::new(form, at, end, escaped))
 }
 
 /// The end of the object or array at `at`, which is inside `depth` others, and whether a string in it has an escape.

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 /// The table of layers: a module imports from layers with a lower number and from its own folder.
 /// `main.rs` (8) and `lib.rs` stand above all of them.
 const LAYERS: &[(u8, &[&str])] = &[
-    (0, &["error", "redact", "clock"]),
+    (0, &["error", "redact", "clock", "json"]),
     (1, &["window", "page", "spec"]),
     (2, &["decode", "http"]),
     (3, &["drift", "lake"]),

@@ -4,6 +4,7 @@ mod properties;
 mod records;
 mod rules;
 mod shapes;
+mod usual;
 
 use std::path::PathBuf;
 use std::sync::Arc;

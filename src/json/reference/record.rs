@@ -82,12 +82,12 @@ struct Walk<'a> {
 /// A member of an object, as it stands.
 struct Met<'t> {
     /// Its number; `None` for an undeclared one beyond those that are told apart.
-    member: Option<usize>,
+    member: Option<u32>,
     text: &'t str,
 }
 
 impl Walk<'_> {
-    fn object(&mut self, node: usize, text: &str) -> Result<(), serde_json::Error> {
+    fn object(&mut self, node: u32, text: &str) -> Result<(), serde_json::Error> {
         let mut json = serde_json::Deserializer::from_str(text);
         let members = Members { keys: self.keys, node, met: Vec::new() };
         let (met, duplicates, surrogates) = members.deserialize(&mut json)?;
@@ -95,7 +95,7 @@ impl Walk<'_> {
         self.tape.duplicates += duplicates;
         self.tape.surrogates += surrogates;
         for Met { member, text } in met {
-            let role = member.and_then(|member| self.keys.members.get(member)).map(|m| m.role);
+            let role = member.and_then(|member| self.keys.member(member)).map(|m| m.role);
             match role {
                 Some(Role::Undeclared(path)) => self.stray(Some(path), text),
                 Some(role) => self.declared(role, text)?,
@@ -108,9 +108,9 @@ impl Walk<'_> {
     /// Notes a declared value.
     fn declared(&mut self, role: Role, text: &str) -> Result<(), serde_json::Error> {
         match role {
-            Role::Leaf(slot) => self.note(slot, text),
+            Role::Leaf(slot) => self.note(slot as usize, text),
             Role::Inner(node) => {
-                if let Some(slot) = self.keys.nodes.get(node).and_then(|node| node.slot) {
+                if let Some(slot) = self.keys.node(node).and_then(|node| node.slot) {
                     self.note(slot, text);
                 }
                 return self.inner(node, text);
@@ -121,8 +121,8 @@ impl Walk<'_> {
     }
 
     /// Walks into a value that pointers lead through.
-    fn inner(&mut self, at: usize, text: &str) -> Result<(), serde_json::Error> {
-        let Some(node) = self.keys.nodes.get(at) else { return Ok(()) };
+    fn inner(&mut self, at: u32, text: &str) -> Result<(), serde_json::Error> {
+        let Some(node) = self.keys.node(at) else { return Ok(()) };
         match text.as_bytes().first() {
             Some(b'{') => return self.object(at, text),
             Some(b'n') => {
@@ -146,7 +146,7 @@ impl Walk<'_> {
             _ => {}
         }
         // A value of another kind where pointers lead through: an undeclared value at this very path.
-        if self.keys.nodes.get(at).is_some_and(|node| node.slot.is_none() && !node.quiet) {
+        if self.keys.node(at).is_some_and(|node| node.slot.is_none() && !node.quiet) {
             let path = self.keys.number_of(at);
             self.stray(path, text);
         }
@@ -168,7 +168,7 @@ impl Walk<'_> {
     fn span(&self, text: &str) -> Span {
         let start = text.as_ptr().addr().saturating_sub(self.base);
         let escaped = text.contains('\\');
-        Span::new(form_of(text), start, start + text.len(), escaped).unwrap_or(Span::NONE)
+        Span::new(form_of(text), start, start + text.len(), escaped)
     }
 }
 
@@ -187,7 +187,7 @@ fn form_of(text: &str) -> Form {
 /// Reads the members of one object that are noted, in the order of their last values.
 struct Members<'k, 't> {
     keys: &'k mut Keys,
-    node: usize,
+    node: u32,
     met: Vec<Met<'t>>,
 }
 
@@ -207,10 +207,7 @@ impl<'t> Visitor<'t> for Members<'_, 't> {
     }
 
     fn visit_map<A: MapAccess<'t>>(mut self, mut map: A) -> Result<Self::Value, A::Error> {
-        let serial = self.keys.nodes.get_mut(self.node).map_or(0, |node| {
-            node.serial += 1;
-            node.serial
-        });
+        let serial = self.keys.enter(self.node).map_or(0, |(serial, _)| serial);
         let (mut last, mut duplicates, mut surrogates) = (NOBODY, 0, 0);
         while let Some(key) = map.next_key::<&RawValue>()? {
             let (found, in_key) = self.keys.learn(self.node, key.get());
@@ -224,7 +221,7 @@ impl<'t> Visitor<'t> for Members<'_, 't> {
             if let Some(number) = member {
                 self.keys.follow(self.node, last, number);
                 last = number;
-                let known = self.keys.members.get_mut(number);
+                let known = self.keys.members.get_mut(number as usize);
                 if known.is_some_and(|m| std::mem::replace(&mut m.serial, serial) == serial) {
                     duplicates += 1;
                     self.met.retain(|met| met.member != Some(number));
