@@ -4,11 +4,13 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, Date32Builder};
+use arrow::array::ArrayRef;
+use arrow::datatypes::Date32Type;
 
 use crate::decode::column::{Cell, ColumnDecoder, Invalid, Run, Seen, Taken};
 use crate::decode::iso::{DAY, read_date};
 use crate::decode::timestamp;
+use crate::decode::values::Values;
 use crate::error::Result;
 use crate::json::escape::unescape;
 use crate::json::span::Form;
@@ -16,14 +18,14 @@ use crate::spec::table::{Field, TimeRules, TimeUnit};
 
 /// Builds a `Date32` column.
 pub(crate) struct DateColumn {
-    builder: Date32Builder,
+    values: Values<Date32Type>,
     rules: TimeRules,
 }
 
 impl DateColumn {
     /// The column of `field`.
     pub(crate) fn new(field: &Field) -> Self {
-        Self { builder: Date32Builder::new(), rules: field.time.clone() }
+        Self { values: Values::new(), rules: field.time.clone() }
     }
 
     fn read(&self, raw: &str) -> Result<(i32, Option<TimeUnit>), Invalid> {
@@ -47,7 +49,7 @@ impl DateColumn {
 impl ColumnDecoder for DateColumn {
     fn push(&mut self, cell: Option<Cell<'_>>) -> Result<Seen, Invalid> {
         let value = cell.map(|cell| self.read(cell.raw)).transpose();
-        self.builder.append_option(value.ok().flatten().map(|(days, _)| days));
+        self.values.push_option(value.ok().flatten().map(|(days, _)| days));
         value.map(|value| Seen { unit: value.and_then(|(_, unit)| unit), ..Seen::default() })
     }
 
@@ -62,12 +64,12 @@ impl ColumnDecoder for DateColumn {
                 }
                 _ => return Taken { rows: row, units: 0 },
             };
-            self.builder.append_option(days);
+            self.values.push_option(days);
         }
         Taken { rows: run.spans.len(), units: 0 }
     }
 
     fn finish(&mut self) -> Result<ArrayRef> {
-        Ok(Arc::new(self.builder.finish()))
+        Ok(Arc::new(self.values.finish()))
     }
 }

@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, Decimal128Builder};
+use arrow::array::ArrayRef;
+use arrow::datatypes::{Decimal128Type, validate_decimal_precision_and_scale};
 
 use crate::decode::column::{Bounds, Cell, ColumnDecoder, Invalid, Run, Seen, Taken, unbuilt};
 use crate::decode::currency::exponent;
 use crate::decode::digits;
 use crate::decode::exact::{Exact, Misfit, Rounding};
+use crate::decode::values::Values;
 use crate::error::Result;
 use crate::json::escape::unescape;
 use crate::json::span::{Form, Span};
@@ -15,7 +17,9 @@ use crate::spec::table::{DecimalRules, Field, MinorUnits};
 
 /// Builds a `Decimal128` column.
 pub(crate) struct DecimalColumn {
-    builder: Decimal128Builder,
+    values: Values<Decimal128Type>,
+    precision: u8,
+    arrow_scale: i8,
     scale: u8,
     /// Ten to the precision: the first magnitude that does not fit.
     limit: u128,
@@ -32,10 +36,12 @@ impl DecimalColumn {
     /// `Unexpected` for a precision and scale that Arrow does not have; the schema file's check excludes them.
     pub(crate) fn new(field: &Field, precision: u8, scale: u8) -> Result<Self> {
         let arrow_scale = i8::try_from(scale).unwrap_or(i8::MAX);
+        validate_decimal_precision_and_scale::<Decimal128Type>(precision, arrow_scale)
+            .map_err(unbuilt)?;
         Ok(Self {
-            builder: Decimal128Builder::new()
-                .with_precision_and_scale(precision, arrow_scale)
-                .map_err(unbuilt)?,
+            values: Values::new(),
+            precision,
+            arrow_scale,
             scale,
             limit: 10u128.checked_pow(u32::from(precision)).unwrap_or(u128::MAX),
             rules: field.decimal.clone(),
@@ -152,18 +158,18 @@ fn minor_digits(units: &MinorUnits, currency: Option<&str>) -> Result<u8, Invali
 impl ColumnDecoder for DecimalColumn {
     fn push(&mut self, cell: Option<Cell<'_>>) -> Result<Seen, Invalid> {
         let value = cell.map(|cell| self.read(cell)).transpose();
-        self.builder.append_option(value.ok().flatten());
+        self.values.push_option(value.ok().flatten());
         value.map(|_| Seen::default())
     }
 
     fn push_plain(&mut self, run: Run<'_>) -> Taken {
         for (row, span) in run.spans.iter().enumerate() {
             if span.is_nothing() {
-                self.builder.append_null();
+                self.values.push_null();
                 continue;
             }
             match self.plain(run, row, *span) {
-                Some(value) => self.builder.append_value(value),
+                Some(value) => self.values.push(value),
                 None => return Taken { rows: row, units: 0 },
             }
         }
@@ -171,7 +177,8 @@ impl ColumnDecoder for DecimalColumn {
     }
 
     fn finish(&mut self) -> Result<ArrayRef> {
-        Ok(Arc::new(self.builder.finish()))
+        let array = self.values.finish().with_precision_and_scale(self.precision, self.arrow_scale);
+        Ok(Arc::new(array.map_err(unbuilt)?))
     }
 }
 

@@ -210,6 +210,9 @@ impl Decoder {
         if !whole || (tape.slots != self.slots && !page.records.is_empty()) {
             return Err(strange("a page that was not scanned for its table"));
         }
+        if i32::try_from(page.body.len()).is_err() {
+            return Err(strange("a page of more than 2 GiB, which no string column holds"));
+        }
         utf8(&page.body).map_err(|error| strange("a page that is not UTF-8").caused_by(error))
     }
 

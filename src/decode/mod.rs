@@ -29,6 +29,7 @@ mod strays;
 mod text;
 mod timestamp;
 mod types;
+mod values;
 
 pub use decoder::{DecodeOptions, Decoded, Decoder};
 pub use record::DeadLetter;

@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, Float64Builder, PrimitiveBuilder};
-use arrow::datatypes::ArrowPrimitiveType;
+use arrow::array::{ArrayRef, ArrowPrimitiveType};
+use arrow::datatypes::Float64Type;
 use rust_decimal::prelude::ToPrimitive;
 
 use crate::decode::column::{Bounds, Cell, ColumnDecoder, Invalid, Run, Seen, Taken};
 use crate::decode::digits;
 use crate::decode::exact::{Exact, Misfit, Rounding, split_digits};
+use crate::decode::values::Values;
 use crate::error::Result;
 use crate::json::escape::unescape;
 use crate::json::span::{Form, Span};
@@ -16,14 +17,14 @@ use crate::spec::table::Field;
 
 /// Builds an `Int32` or `Int64` column.
 pub(crate) struct IntColumn<T: ArrowPrimitiveType> {
-    builder: PrimitiveBuilder<T>,
+    values: Values<T>,
     bounds: Bounds,
 }
 
 impl<T: ArrowPrimitiveType<Native: TryFrom<i128>>> IntColumn<T> {
     /// The column of `field`.
     pub(crate) fn new(field: &Field) -> Self {
-        Self { builder: PrimitiveBuilder::new(), bounds: Bounds::new(field, 0) }
+        Self { values: Values::new(), bounds: Bounds::new(field, 0) }
     }
 
     fn read(&self, raw: &str) -> Result<T::Native, Invalid> {
@@ -38,18 +39,18 @@ impl<T: ArrowPrimitiveType<Native: TryFrom<i128>>> IntColumn<T> {
 impl<T: ArrowPrimitiveType<Native: TryFrom<i128>>> ColumnDecoder for IntColumn<T> {
     fn push(&mut self, cell: Option<Cell<'_>>) -> Result<Seen, Invalid> {
         let value = cell.map(|cell| self.read(cell.raw)).transpose();
-        self.builder.append_option(value.ok().flatten());
+        self.values.push_option(value.ok().flatten());
         value.map(|_| Seen::default())
     }
 
     fn push_plain(&mut self, run: Run<'_>) -> Taken {
         for (row, span) in run.spans.iter().enumerate() {
             if span.is_nothing() {
-                self.builder.append_null();
+                self.values.push_null();
                 continue;
             }
             match self.plain(run, *span) {
-                Some(value) => self.builder.append_value(value),
+                Some(value) => self.values.push(value),
                 None => return Taken { rows: row, units: 0 },
             }
         }
@@ -57,7 +58,7 @@ impl<T: ArrowPrimitiveType<Native: TryFrom<i128>>> ColumnDecoder for IntColumn<T
     }
 
     fn finish(&mut self) -> Result<ArrayRef> {
-        Ok(Arc::new(self.builder.finish()))
+        Ok(Arc::new(self.values.finish()))
     }
 }
 
@@ -107,7 +108,7 @@ fn padded_integer(text: &str) -> Option<Exact> {
 
 /// Builds a `Float64` column.
 pub(crate) struct FloatColumn {
-    builder: Float64Builder,
+    values: Values<Float64Type>,
     min: f64,
     max: f64,
 }
@@ -117,7 +118,7 @@ impl FloatColumn {
     pub(crate) fn new(field: &Field) -> Self {
         let min = field.min.and_then(|bound| bound.to_f64()).unwrap_or(f64::NEG_INFINITY);
         let max = field.max.and_then(|bound| bound.to_f64()).unwrap_or(f64::INFINITY);
-        Self { builder: Float64Builder::new(), min, max }
+        Self { values: Values::new(), min, max }
     }
 
     fn plain(&self, run: Run<'_>, span: Span) -> Option<f64> {
@@ -150,18 +151,18 @@ impl FloatColumn {
 impl ColumnDecoder for FloatColumn {
     fn push(&mut self, cell: Option<Cell<'_>>) -> Result<Seen, Invalid> {
         let value = cell.map(|cell| self.read(cell.raw)).transpose();
-        self.builder.append_option(value.ok().flatten());
+        self.values.push_option(value.ok().flatten());
         value.map(|_| Seen::default())
     }
 
     fn push_plain(&mut self, run: Run<'_>) -> Taken {
         for (row, span) in run.spans.iter().enumerate() {
             if span.is_nothing() {
-                self.builder.append_null();
+                self.values.push_null();
                 continue;
             }
             match self.plain(run, *span) {
-                Some(value) => self.builder.append_value(value),
+                Some(value) => self.values.push(value),
                 None => return Taken { rows: row, units: 0 },
             }
         }
@@ -169,6 +170,6 @@ impl ColumnDecoder for FloatColumn {
     }
 
     fn finish(&mut self) -> Result<ArrayRef> {
-        Ok(Arc::new(self.builder.finish()))
+        Ok(Arc::new(self.values.finish()))
     }
 }

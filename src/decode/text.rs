@@ -90,7 +90,9 @@ impl ColumnDecoder for TextColumn {
     }
 
     fn finish(&mut self) -> Result<ArrayRef> {
-        Ok(Arc::new(self.builder.finish()))
+        let room = (self.builder.offsets_slice().len(), self.builder.values_slice().len());
+        let next = StringBuilder::with_capacity(room.0, room.1 + room.1 / 8);
+        Ok(Arc::new(std::mem::replace(&mut self.builder, next).finish()))
     }
 }
 

@@ -6,13 +6,15 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, TimestampMicrosecondBuilder};
+use arrow::array::ArrayRef;
+use arrow::datatypes::TimestampMicrosecondType;
 use chrono::{DateTime, TimeZone};
 
 use crate::decode::column::{Cell, ColumnDecoder, Invalid, Run, Seen, Taken};
 use crate::decode::digits;
 use crate::decode::exact::{Exact, Rounding};
 use crate::decode::iso::{Written, read_instant};
+use crate::decode::values::Values;
 use crate::error::Result;
 use crate::json::escape::unescape;
 use crate::json::span::{Form, Span};
@@ -30,15 +32,14 @@ const OUTSIDE: Invalid = Invalid::range("is an instant outside the years 1 to 99
 
 /// Builds a `Timestamp(Microsecond, "UTC")` column.
 pub(crate) struct TimestampColumn {
-    builder: TimestampMicrosecondBuilder,
+    values: Values<TimestampMicrosecondType>,
     rules: TimeRules,
 }
 
 impl TimestampColumn {
     /// The column of `field`.
     pub(crate) fn new(field: &Field) -> Self {
-        let builder = TimestampMicrosecondBuilder::new().with_timezone("UTC");
-        Self { builder, rules: field.time.clone() }
+        Self { values: Values::new(), rules: field.time.clone() }
     }
 }
 
@@ -78,7 +79,7 @@ impl TimestampColumn {
 impl ColumnDecoder for TimestampColumn {
     fn push(&mut self, cell: Option<Cell<'_>>) -> Result<Seen, Invalid> {
         let value = cell.map(|cell| read(cell.raw, &self.rules)).transpose();
-        self.builder.append_option(value.ok().flatten().map(|instant| instant.micros));
+        self.values.push_option(value.ok().flatten().map(|instant| instant.micros));
         value.map(|instant| Seen { unit: instant.and_then(|i| i.unit), ..Seen::default() })
     }
 
@@ -100,13 +101,13 @@ impl ColumnDecoder for TimestampColumn {
                 },
                 _ => return Taken { rows: row, units },
             };
-            self.builder.append_option(micros);
+            self.values.push_option(micros);
         }
         Taken { rows: run.spans.len(), units }
     }
 
     fn finish(&mut self) -> Result<ArrayRef> {
-        Ok(Arc::new(self.builder.finish()))
+        Ok(Arc::new(self.values.finish().with_timezone("UTC")))
     }
 }
 

@@ -7,7 +7,7 @@ use crate::json::keys::Keys;
 use crate::json::outline::{Found, Outline, Records};
 use crate::json::scanner::Scanner;
 use crate::json::span::{Form, Span};
-use crate::json::tape::{Paths, Refusal, Tape};
+use crate::json::tape::{Paths, Refusal, Stray, Tape};
 use crate::json::{fast, reference};
 
 fn tokens(pointer: &str) -> Vec<String> {
@@ -53,8 +53,18 @@ fn agree(fast: &mut Scanner, plain: &mut Scanner, body: &str) -> Option<Found> {
     assert_eq!(two.is_ok(), valid, "the reference and serde_json differ on {body}");
     assert_eq!(one.is_ok(), valid, "the fast pass and serde_json differ on {body}");
     let (one, two) = (one.ok()?, two.ok()?);
-    assert_eq!(one, two, "{body}");
+    assert_eq!((&one.records, &one.values), (&two.records, &two.values), "{body}");
+    assert_eq!(readable(&one.tape), readable(&two.tape), "{body}");
     Some(one)
+}
+
+/// A tape with its paths by name: a fast pass that gave up on a page may have numbered some that the page's last
+/// reading does not meet.
+fn readable(tape: &Tape) -> (Tape, Vec<(u32, Option<String>, Span)>) {
+    let paths = tape.paths.since(0);
+    let name = |stray: &Stray| stray.path.map(|path| paths[path as usize].to_string());
+    let strays = tape.strays.iter().map(|stray| (stray.row, name(stray), stray.value)).collect();
+    (Tape { strays: Vec::new(), paths: Paths::default(), ..tape.clone() }, strays)
 }
 
 fn tape_of(keys: &mut Keys, items: &str) -> Tape {
