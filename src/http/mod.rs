@@ -6,7 +6,7 @@
 //! ```
 //!
 //! - [`client`]: the requests of one source, and the retry loop.
-//! - [`pages`]: a window of a stream, page by page, resumable behind any of them; with `concurrency`, [`ahead`]
+//! - [`pages`]: a window of a stream, page by page, resumable behind any of them; with `concurrency`, `ahead`
 //!   fetches the ones that are sure to follow meanwhile.
 //! - [`auth`] and [`paginate`]: closed sets, one file a variant.
 //!
@@ -14,7 +14,7 @@
 //!
 //! Its redirects keep custom headers such as `X-Api-Key` and send a `Referer` with the query to another
 //! origin, its `read_timeout` never fires on a body that drips, and its retries are not counted, paced or
-//! logged. All three are done here, on top of a client that has them switched off; and so is [`inflate`].
+//! logged. All three are done here, on top of a client that has them switched off; and bodies are inflated here (`inflate`).
 
 mod ahead;
 pub mod auth;

@@ -114,11 +114,12 @@ impl Fetcher {
         allowance: Allowance,
         place: Option<OwnedSemaphorePermit>,
     ) -> Result<Answer> {
-        let _place = match place {
+        let place = match place {
             Some(place) => Some(place),
-            None => Arc::clone(&self.lane.places).acquire_owned().await.ok(),
+            None => self.lane.place().await,
         };
         let answer = self.fetch(number, &asked, &allowance).await;
+        self.lane.leave(place);
         if answer.is_err() {
             self.lane.break_off();
         }
@@ -162,7 +163,7 @@ impl Walk {
             }
             let Some(allowance) = self.fetcher.client.budget().set_aside() else { return };
             // In the order of pages, which that of tasks may not be.
-            let place = Arc::clone(&self.fetcher.lane.places).try_acquire_owned().ok();
+            let place = self.fetcher.lane.free_place();
             let fetcher = self.fetcher.clone();
             self.ahead.send(cursor.clone(), fetcher.fetch_ahead(number, cursor, allowance, place));
         }
