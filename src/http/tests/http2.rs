@@ -66,13 +66,32 @@ async fn reply(uri: http::Uri, mut answer: h2::server::SendResponse<Bytes>) {
     }
 }
 
+/// A file of certificates to trust.
+fn bundle(pem: &str) -> tempfile::NamedTempFile {
+    let file = tempfile::NamedTempFile::new().expect("file");
+    std::fs::write(file.path(), pem).expect("write");
+    file
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_plain_source_speaks_tls_when_it_is_led_there() {
+    let (port, pem, connections) = server().await;
+    let to = format!("Location: https://localhost:{port}/v1/items?page=1\r\n");
+    let plain = Server::start(vec![scripted::reply("302 Found", &to, "")]).await;
+    let mut run = Run::new(&plain, Pagination::None);
+    let bundle = bundle(&pem);
+    run.source.http.ca_bundle = Some(bundle.path().to_owned());
+    run.source.http.allow_hosts = vec!["localhost".to_owned()];
+    assert_eq!(run.pages().await[0].records.len(), RECORDS);
+    assert_eq!((connections.load(Ordering::SeqCst), plain.asked().len()), (1, 1));
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn pages_come_over_one_http_2_connection() {
     let (port, pem, connections) = server().await;
     let (unused, _) = Server::listen().await;
     let mut run = Run::new(&unused, Pagination::Page(by_page()));
-    let bundle = tempfile::NamedTempFile::new().expect("file");
-    std::fs::write(bundle.path(), pem).expect("write");
+    let bundle = bundle(&pem);
     run.source.http.ca_bundle = Some(bundle.path().to_owned());
     run.source.base_url = format!("https://localhost:{port}/v1").parse().expect("url");
     run.stream.total = Some(TotalFrom::Body(pointer("/n")));
