@@ -105,7 +105,7 @@ impl Exchange<'_> {
             request_id: String::new(),
         };
         for _ in 0..=MAX_REDIRECTS {
-            hop.request_id = uuid::Uuid::new_v4().to_string();
+            hop.request_id = new_request_id();
             let reply = match self.send(&hop).await? {
                 Ok(reply) => reply,
                 Err(lost) => return self.lost(lost, &hop),
@@ -335,6 +335,11 @@ impl Exchange<'_> {
     fn place(&self, error: Error, hop: &Hop) -> Error {
         placed(error, hop.method.as_str(), &self.origin.shown(&hop.url), &hop.request_id)
     }
+}
+
+/// A random UUID, from the thread's generator: the system is asked for chance once, not for every request.
+fn new_request_id() -> String {
+    uuid::Builder::from_random_bytes(rand::random()).into_uuid().to_string()
 }
 
 const LATER: &str = "it may pass: run the same command again later";
