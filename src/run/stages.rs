@@ -158,3 +158,67 @@ fn decode(decoder: &mut Decoder, page: Page, wants: &AtomicBool) -> Result<Lande
         shape,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicUsize;
+    use std::time::Duration;
+
+    use super::*;
+
+    fn page(number: u64, bytes: usize) -> Result<Page> {
+        Ok(Page {
+            number,
+            request_id: String::new(),
+            body: vec![b' '; bytes].into(),
+            records: Vec::new(),
+            seen: Vec::new(),
+            after: Position { pages: number, ..Position::start() },
+            round_trip: Duration::ZERO,
+        })
+    }
+
+    /// Pages of these sizes, `pause` apart, and how many were taken.
+    fn pages(
+        sizes: Vec<usize>,
+        pause: Duration,
+    ) -> (impl futures::Stream<Item = Result<Page>> + Send + 'static, Arc<AtomicUsize>) {
+        let taken = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&taken);
+        let pages = futures::stream::iter((1..).zip(sizes)).then(move |(number, bytes)| {
+            let count = Arc::clone(&count);
+            async move {
+                tokio::time::sleep(pause).await;
+                count.fetch_add(1, Ordering::SeqCst);
+                page(number, bytes)
+            }
+        });
+        (pages, taken)
+    }
+
+    async fn numbers(mut receiver: Receiver<Waiting>) -> Vec<u64> {
+        let mut numbers = Vec::new();
+        while let Some(waiting) = receiver.recv().await {
+            numbers.push(waiting.page.as_ref().map_or(0, |page| page.number));
+        }
+        numbers
+    }
+
+    #[tokio::test]
+    async fn behind_an_error_there_is_nothing() {
+        let failed = || Err(Error::new(ErrorKind::Api, "no"));
+        let items = vec![page(1, 10), page(2, 10), failed(), page(4, 10)];
+        assert_eq!(numbers(fetch(futures::stream::iter(items))).await, [1, 2, 0]);
+    }
+
+    #[tokio::test]
+    async fn fetching_goes_on_while_nobody_decodes_as_far_as_there_is_room() {
+        for (size, most) in [(1024 * 1024, 10), (100 * 1024 * 1024, 3)] {
+            let (pages, taken) = pages(vec![size; 12], Duration::from_millis(1));
+            let receiver = fetch(pages);
+            tokio::time::sleep(Duration::from_millis(300)).await;
+            assert_eq!(taken.load(Ordering::SeqCst), most, "{size}");
+            assert_eq!(numbers(receiver).await.len(), 12);
+        }
+    }
+}
