@@ -122,7 +122,8 @@ impl ErrorKind {
     }
 }
 
-type Cause = Box<dyn std::error::Error + Send + Sync + 'static>;
+/// What led to an error.
+pub type Cause = Box<dyn std::error::Error + Send + Sync + 'static>;
 
 /// What happened, where, and what to do about it. Never holds a secret.
 pub struct Error(Box<Inner>);

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -10,8 +9,10 @@ use url::Url;
 
 use crate::clock::Clock;
 use crate::error::{Error, ErrorKind, Result};
+use crate::http::budget::{Allowance, Budget};
 use crate::http::envelope::Plan;
 use crate::http::exchange::{Exchange, Fault, Fetched, Outcome};
+use crate::http::lane::Lane;
 use crate::http::origin::Origin;
 use crate::http::request::Recipe;
 use crate::http::retry::{self, Verdict};
@@ -24,7 +25,7 @@ use crate::window::{Window, show};
 #[derive(Clone, Debug)]
 pub struct Client {
     shared: Arc<Shared>,
-    budget: Option<Arc<AtomicU64>>,
+    budget: Budget,
 }
 
 #[derive(Debug)]
@@ -47,14 +48,14 @@ impl Client {
             headers: source.headers.clone(),
             retry: source.retry.clone(),
         };
-        Ok(Self { shared: Arc::new(shared), budget: None })
+        Ok(Self { shared: Arc::new(shared), budget: Budget::default() })
     }
 
     /// The same client with a budget: after `requests` more (retries and redirects included, over all
     /// clones made from here on) a request fails with kind `Budget` instead of being sent.
     #[must_use]
     pub fn with_budget(mut self, requests: u64) -> Self {
-        self.budget = Some(Arc::new(AtomicU64::new(requests)));
+        self.budget = Budget::new(requests);
         self
     }
 
@@ -91,13 +92,19 @@ impl Client {
         recipe.request(number, cursor)
     }
 
+    /// What there is of the budget.
+    pub(super) fn budget(&self) -> &Budget {
+        &self.budget
+    }
+
     /// The API as it is reached.
     pub(super) fn origin(&self) -> &Origin {
         &self.shared.origin
     }
 
     /// Sends a request until it is answered, refused for good, or out of attempts. The answer is read
-    /// with `plan` and what the stream declares in `on_status`.
+    /// with `plan` and what the stream declares in `on_status`; each attempt takes from the allowance and
+    /// waits for its turn on the lane.
     ///
     /// # Errors
     /// Whatever ends the attempts, with the request line and its id.
@@ -107,9 +114,10 @@ impl Client {
         plan: &Arc<Plan>,
         on_status: &BTreeMap<u16, OnStatus>,
         meter: &Meter,
+        (allowance, lane): (&Allowance, &Lane),
     ) -> Result<Fetched> {
-        let budget = self.budget.as_deref();
-        let exchange = Exchange { origin: self.origin(), budget, request, plan, on_status, meter };
+        let origin = self.origin();
+        let exchange = Exchange { origin, allowance, lane, request, plan, on_status, meter };
         let mut attempt = 1;
         loop {
             let fault = match exchange.attempt().await? {
@@ -117,7 +125,12 @@ impl Client {
                 Outcome::Again(fault) => fault,
             };
             match retry::verdict(&self.shared.retry, attempt, fault.asked, rand::random()) {
-                Verdict::Wait(wait) => self.pause(&fault, wait, attempt + 1).await,
+                Verdict::Wait(wait) => {
+                    if fault.asked.is_some() {
+                        lane.hold(wait);
+                    }
+                    self.pause(&fault, wait, attempt + 1).await;
+                }
                 Verdict::Later(wait) => return Err(self.later(&fault, wait)),
                 Verdict::Exhausted => return Err(fault.error.with("attempts", attempt)),
             }

@@ -2,29 +2,31 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
 use reqwest::Request;
 use reqwest::header::{
-    ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOCATION, RETRY_AFTER, USER_AGENT,
+    ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOCATION,
+    RETRY_AFTER, USER_AGENT,
 };
 use reqwest::{Method, StatusCode};
 use url::Url;
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::http::body;
+use crate::http::budget::Allowance;
 use crate::http::envelope::{Envelope, Plan};
+use crate::http::inflate::{ACCEPTED, Codings};
+use crate::http::lane::Lane;
 use crate::http::origin::Origin;
 use crate::http::redirect::{MAX_REDIRECTS, is_credential};
 use crate::http::retry::retry_after;
 use crate::http::status::{Class, classify};
-use crate::http::transport::{self, Lost, Reply};
+use crate::http::transport::{Lost, Reply};
 use crate::page::{Meter, PageRequest};
 use crate::spec::source::OnStatus;
-
-/// Bodies above this are scanned beside the runtime's threads, so that a large page delays no other.
-const SCAN_ELSEWHERE: usize = 1024 * 1024;
 
 /// The header by which a request is found again in the logs of both sides.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -32,8 +34,10 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// A request and what its answer is read with.
 pub(super) struct Exchange<'a> {
     pub(super) origin: &'a Origin,
-    /// Requests that may still be sent.
-    pub(super) budget: Option<&'a AtomicU64>,
+    /// What may be sent.
+    pub(super) allowance: &'a Allowance,
+    /// On what way.
+    pub(super) lane: &'a Lane,
     pub(super) request: &'a PageRequest,
     pub(super) plan: &'a Arc<Plan>,
     pub(super) on_status: &'a BTreeMap<u16, OnStatus>,
@@ -101,7 +105,7 @@ impl Exchange<'_> {
             request_id: String::new(),
         };
         for _ in 0..=MAX_REDIRECTS {
-            hop.request_id = uuid::Uuid::new_v4().to_string();
+            hop.request_id = new_request_id();
             let reply = match self.send(&hop).await? {
                 Ok(reply) => reply,
                 Err(lost) => return self.lost(lost, &hop),
@@ -120,9 +124,12 @@ impl Exchange<'_> {
     async fn send(&self, hop: &Hop) -> Result<Result<Reply, Lost>> {
         let origin = self.origin;
         let request = self.outgoing(hop)?;
-        origin.pace(self.budget).await?;
+        self.allowance.take()?;
+        let turn = self.lane.turn().await;
+        origin.pace().await?;
+        drop(turn);
         Meter::count(&self.meter.requests);
-        let sent = transport::send(&origin.transport, request, &origin.http).await;
+        let sent = origin.transport.send(request).await?;
         if let Ok(reply) = &sent {
             tracing::debug!(
                 request_id = %hop.request_id,
@@ -145,6 +152,7 @@ impl Exchange<'_> {
         let mut request = Request::new(hop.method.clone(), hop.url.clone());
         let headers = request.headers_mut();
         headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
+        headers.insert(ACCEPT_ENCODING, HeaderValue::from_static(ACCEPTED));
         headers.insert(USER_AGENT, header_value("User-Agent", &origin.http.user_agent)?);
         if hop.body.is_some() {
             headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -260,20 +268,32 @@ impl Exchange<'_> {
                 let error = Error::new(ErrorKind::Transient, reason.clone()).caused_by(error);
                 (reason, error.hint(LATER))
             }
+            Lost::Corrupt(error) => {
+                let reason = "the compressed body is cut or corrupt".to_owned();
+                let error = Error::new(ErrorKind::Transient, reason.clone()).caused_by(error);
+                (reason, error.hint(LATER))
+            }
         };
         let error = self.place(error, hop);
         Ok(Outcome::Again(Fault { reason, asked: None, request_id: hop.request_id.clone(), error }))
     }
 
-    /// A 2xx: its envelope, or the fault that its body is not JSON.
-    async fn page(&self, reply: Reply, hop: Hop) -> Result<Outcome> {
-        let scanned = if reply.body.len() > SCAN_ELSEWHERE {
-            let (plan, body) = (Arc::clone(self.plan), reply.body.clone());
-            tokio::task::spawn_blocking(move || plan.scan(&body)).await.map_err(|error| {
-                Error::new(ErrorKind::Unexpected, "the envelope scan ended early").caused_by(error)
-            })?
-        } else {
-            self.plan.scan(&reply.body)
+    /// A 2xx: its envelope, or the fault that its body is cut or not JSON.
+    async fn page(&self, mut reply: Reply, hop: Hop) -> Result<Outcome> {
+        let codings = Codings::of(&reply.headers).map_err(|name| {
+            let shown =
+                format!("sent a body in the content coding `{name}`, which was not asked for");
+            reply.body = Bytes::new();
+            self.place(self.answer(ErrorKind::Api, &shown, &reply), &hop)
+        })?;
+        let most = usize::try_from(self.origin.http.max_page_bytes).unwrap_or(usize::MAX);
+        let packed = std::mem::take(&mut reply.body);
+        let scanned = match body::open(packed, codings, most, self.plan).await? {
+            Ok(opened) => {
+                reply.body = opened.body;
+                opened.scanned
+            }
+            Err(lost) => return self.lost(lost, &hop),
         };
         match scanned {
             Ok(envelope) => {
@@ -315,6 +335,11 @@ impl Exchange<'_> {
     fn place(&self, error: Error, hop: &Hop) -> Error {
         placed(error, hop.method.as_str(), &self.origin.shown(&hop.url), &hop.request_id)
     }
+}
+
+/// A random UUID, from the thread's generator: the system is asked for chance once, not for every request.
+fn new_request_id() -> String {
+    uuid::Builder::from_random_bytes(rand::random()).into_uuid().to_string()
 }
 
 const LATER: &str = "it may pass: run the same command again later";

@@ -6,20 +6,26 @@
 //! ```
 //!
 //! - [`client`]: the requests of one source, and the retry loop.
-//! - [`pages`]: a window of a stream, page by page, resumable behind any of them.
+//! - [`pages`]: a window of a stream, page by page, resumable behind any of them; with `concurrency`, `ahead`
+//!   fetches the ones that are sure to follow meanwhile.
 //! - [`auth`] and [`paginate`]: closed sets, one file a variant.
 //!
 //! # Why not reqwest's redirects, timeouts and retries?
 //!
 //! Its redirects keep custom headers such as `X-Api-Key` and send a `Referer` with the query to another
 //! origin, its `read_timeout` never fires on a body that drips, and its retries are not counted, paced or
-//! logged. All three are done here, on top of a client that has them switched off.
+//! logged. All three are done here, on top of a client that has them switched off; and bodies are inflated here (`inflate`).
 
+mod ahead;
 pub mod auth;
+mod body;
+mod budget;
 pub mod client;
 mod envelope;
 mod excerpt;
 mod exchange;
+mod inflate;
+mod lane;
 mod limiter;
 mod origin;
 pub mod pages;

@@ -1,6 +1,6 @@
 //! One API as it is reached: its connection pool, limiter, credentials, and where it may lead.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock};
 
 use url::Url;
@@ -11,7 +11,7 @@ use crate::http::auth::Authenticator;
 use crate::http::excerpt::Scrubber;
 use crate::http::limiter::Limiter;
 use crate::http::redirect::Routes;
-use crate::http::transport;
+use crate::http::transport::Transport;
 use crate::redact::SafeUrl;
 use crate::spec::auth::Auth;
 use crate::spec::source::{Http, Source};
@@ -19,7 +19,7 @@ use crate::spec::source::{Http, Source};
 /// What all clones of a client share.
 #[derive(Debug)]
 pub(super) struct Origin {
-    pub(super) transport: reqwest::Client,
+    pub(super) transport: Transport,
     pub(super) http: Http,
     pub(super) routes: Routes,
     pub(super) clock: Arc<dyn Clock>,
@@ -46,7 +46,7 @@ impl Origin {
     /// `Config` when the CA bundle, the proxy or the rate limit cannot be used.
     pub(super) fn new(source: &Source, clock: Arc<dyn Clock>) -> Result<Self> {
         Ok(Self {
-            transport: transport::client(&source.http, source.base_url.scheme() == "http")?,
+            transport: Transport::new(&source.http, &source.base_url)?,
             routes: Routes::new(&source.base_url, &source.http.allow_hosts),
             http: source.http.clone(),
             clock,
@@ -98,18 +98,11 @@ impl Origin {
         Ok(url)
     }
 
-    /// Takes one request from the budget, where there is one, and waits for the limiter.
+    /// Waits until both declared limits allow a request.
     ///
     /// # Errors
-    /// `Budget` when none is left, `Transient` when the limiter's wait is too long.
-    pub(super) async fn pace(&self, budget: Option<&AtomicU64>) -> Result<()> {
-        let spend = |left: u64| left.checked_sub(1);
-        if let Some(budget) = budget
-            && budget.fetch_update(Ordering::Relaxed, Ordering::Relaxed, spend).is_err()
-        {
-            return Err(Error::new(ErrorKind::Budget, "the budget of requests is used up")
-                .hint("run the same command again: it goes on where this run stopped"));
-        }
+    /// `Transient` when the wait is too long.
+    pub(super) async fn pace(&self) -> Result<()> {
         self.limiter.wait().await
     }
 }

@@ -5,12 +5,16 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures::stream::{self, Stream as Pages};
+use tokio::sync::OwnedSemaphorePermit;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::http::Stop;
+use crate::http::ahead::{Ahead, Answer};
+use crate::http::budget::Allowance;
 use crate::http::client::Client;
 use crate::http::envelope::{Plan, Total};
 use crate::http::exchange::{Fetched, placed};
+use crate::http::lane::Lane;
 use crate::http::paginate::{self, Next, Turn};
 use crate::http::seen::{Seen, Sight};
 use crate::json::tape::Paths;
@@ -52,11 +56,15 @@ pub fn pages(
     stop: Stop,
 ) -> impl Pages<Item = Result<Page>> + Send + 'static {
     let walk = Walk {
-        plan: Arc::new(Plan::new(&stream, Paths::resumed(from.undeclared))),
-        client,
-        stream,
-        window,
-        meter,
+        ahead: Ahead::new(stream.concurrency),
+        fetcher: Fetcher {
+            lane: Arc::new(Lane::new(stream.concurrency)),
+            plan: Arc::new(Plan::new(&stream, Paths::resumed(from.undeclared))),
+            client,
+            stream,
+            window,
+            meter,
+        },
         position: from.position,
         seen: Seen::new(from.seen),
         warned_total: false,
@@ -73,19 +81,59 @@ pub fn pages(
             }
             page = walk.page() => page,
         };
-        let page =
-            page.map_err(|error| error.with("stream", &walk.stream.name).with("page", number))?;
+        let page = page.map_err(|error| {
+            error.with("stream", &walk.fetcher.stream.name).with("page", number)
+        })?;
         Ok(page.map(|page| (page, (walk, stop))))
     })
 }
 
-/// A stream of pages under way.
-struct Walk {
+/// What every page of a stream is fetched with.
+#[derive(Clone)]
+struct Fetcher {
     client: Client,
     stream: Arc<Stream>,
     plan: Arc<Plan>,
     window: Window,
     meter: Arc<Meter>,
+    lane: Arc<Lane>,
+}
+
+impl Fetcher {
+    /// Fetches page `number`, which stands at `asked`.
+    async fn fetch(&self, number: u64, asked: &Cursor, allowance: &Allowance) -> Result<Answer> {
+        let Self { client, stream, plan, meter, lane, .. } = self;
+        let request = client.request(stream, self.window, number, asked)?;
+        let on_status = &stream.on_status;
+        let fetched = client.fetch(&request, plan, on_status, meter, (allowance, lane)).await?;
+        Ok(Answer { request, fetched })
+    }
+
+    /// The same for a page that is sent ahead, once there is a place in flight.
+    async fn fetch_ahead(
+        self,
+        number: u64,
+        asked: Cursor,
+        allowance: Allowance,
+        place: Option<OwnedSemaphorePermit>,
+    ) -> Result<Answer> {
+        let place = match place {
+            Some(place) => Some(place),
+            None => self.lane.place().await,
+        };
+        let answer = self.fetch(number, &asked, &allowance).await;
+        self.lane.leave(place);
+        if answer.is_err() {
+            self.lane.break_off();
+        }
+        answer
+    }
+}
+
+/// A stream of pages under way.
+struct Walk {
+    fetcher: Fetcher,
+    ahead: Ahead,
     position: Position,
     seen: Seen,
     warned_total: bool,
@@ -95,14 +143,33 @@ impl Walk {
     /// Fetches the next page; `None` after the last.
     async fn page(&mut self) -> Result<Option<Page>> {
         let Some(asked) = self.position.next.clone() else { return Ok(None) };
-        let number = self.position.pages + 1;
-        let request = self.client.request(&self.stream, self.window, number, &asked)?;
-        let on_status = &self.stream.on_status;
-        let fetched = self.client.fetch(&request, &self.plan, on_status, &self.meter).await?;
-        let (url, id) = (self.client.origin().shown(&fetched.url), fetched.request_id.clone());
-        self.turn(&request, &asked, fetched)
-            .map(Some)
-            .map_err(|error| placed(error, request.method.as_str(), &url, &id))
+        self.send_ahead();
+        let Answer { request, fetched } = match self.ahead.next().await {
+            Some(answer) => answer?,
+            None => {
+                let allowance = self.fetcher.client.budget().allowance();
+                self.fetcher.fetch(self.position.pages + 1, &asked, &allowance).await?
+            }
+        };
+        let (url, id) = (fetched.url.clone(), fetched.request_id.clone());
+        self.turn(&request, &asked, fetched).map(Some).map_err(|error| {
+            let url = self.fetcher.client.origin().shown(&url);
+            placed(error, request.method.as_str(), &url, &id)
+        })
+    }
+
+    /// Sends what is sure to be asked for, as far as the budget goes and nothing has failed.
+    fn send_ahead(&mut self) {
+        for (number, cursor) in self.ahead.missing(&self.position) {
+            if self.fetcher.lane.is_broken() {
+                return;
+            }
+            let Some(allowance) = self.fetcher.client.budget().set_aside() else { return };
+            // In the order of pages, which that of tasks may not be.
+            let place = self.fetcher.lane.free_place();
+            let fetcher = self.fetcher.clone();
+            self.ahead.send(cursor.clone(), fetcher.fetch_ahead(number, cursor, allowance, place));
+        }
     }
 
     /// Reads what a response says, and moves the position behind it.
@@ -112,9 +179,9 @@ impl Walk {
         asked: &Cursor,
         mut fetched: Fetched,
     ) -> Result<Page> {
-        let spans = self.plan.records(&fetched.envelope).map_err(|error| {
+        let spans = self.fetcher.plan.records(&fetched.envelope).map_err(|error| {
             // Often an error that the API reports with a 200: its text says more than its keys.
-            match self.client.origin().credentials() {
+            match self.fetcher.client.origin().credentials() {
                 Ok(known) => error.with("body", known.scrubber.excerpt(&fetched.body)),
                 Err(_) => error,
             }
@@ -129,7 +196,7 @@ impl Walk {
         };
         let turn = Turn {
             asked,
-            plan: &self.plan,
+            plan: &self.fetcher.plan,
             envelope: &fetched.envelope,
             headers: &fetched.headers,
             received,
@@ -137,15 +204,16 @@ impl Walk {
             records: after.records,
             total: after.total,
         };
-        after.next = match paginate::advance(&self.stream.pagination, &turn)? {
+        after.next = match paginate::advance(&self.fetcher.stream.pagination, &turn)? {
             None => None,
             Some(Next::Cursor(cursor)) => Some(cursor),
             Some(Next::Link(target)) => {
-                let url = self.client.origin().follow(&fetched.url, &target)?;
+                let url = self.fetcher.client.origin().follow(&fetched.url, &target)?;
                 Some(Cursor::Url { url: url.into() })
             }
         };
         let seen = self.look_for_loops(request, asked, &after, &spans, &fetched.body)?;
+        self.ahead.learn(asked, received);
         self.position = after.clone();
         Ok(Page {
             number: after.pages,
@@ -161,7 +229,7 @@ impl Walk {
 
     /// Notes the last total that the API named; warns once where it names none.
     fn note_total(&mut self, fetched: &Fetched) {
-        let header = match &self.stream.total {
+        let header = match &self.fetcher.stream.total {
             Some(TotalFrom::Header(name)) => Some(name),
             Some(TotalFrom::Body(_)) | None => None,
         };
@@ -169,7 +237,7 @@ impl Walk {
             Some(name) => fetched.headers.get(name).map_or(Total::Missing, |value| {
                 Total::read(&String::from_utf8_lossy(value.as_bytes()))
             }),
-            None => self.plan.total(&fetched.envelope),
+            None => self.fetcher.plan.total(&fetched.envelope),
         };
         let found = match total {
             Total::Undeclared => return,
@@ -183,7 +251,7 @@ impl Walk {
         };
         if !self.warned_total {
             self.warned_total = true;
-            let (stream, request_id) = (&self.stream.name, &fetched.request_id);
+            let (stream, request_id) = (&self.fetcher.stream.name, &fetched.request_id);
             tracing::warn!(%stream, %request_id, "the declared total {found}");
         }
     }
@@ -203,8 +271,10 @@ impl Walk {
             new.push(fingerprint);
             seen.insert(fingerprint)
         };
-        let by_url =
-            matches!(self.stream.pagination, Pagination::NextUrl { .. } | Pagination::LinkHeader);
+        let by_url = matches!(
+            self.fetcher.stream.pagination,
+            Pagination::NextUrl { .. } | Pagination::LinkHeader
+        );
         if by_url && *asked == Cursor::Start {
             note(&mut self.seen, Sight::Url, request.url.as_str().as_bytes());
         }
@@ -216,13 +286,13 @@ impl Walk {
             Some(Cursor::Token { token }) => {
                 if !note(&mut self.seen, Sight::Token, token.as_bytes()) {
                     let shown: String = token.chars().take(100).collect();
-                    let shown = self.client.origin().credentials()?.scrubber.scrub(&shown);
+                    let shown = self.fetcher.client.origin().credentials()?.scrubber.scrub(&shown);
                     return Err(looping(format!("the cursor `{shown}` came before")));
                 }
             }
             Some(Cursor::Url { url }) => {
                 if !note(&mut self.seen, Sight::Url, url.as_bytes()) {
-                    let shown = url.parse().map(|url| self.client.origin().shown(&url));
+                    let shown = url.parse().map(|url| self.fetcher.client.origin().shown(&url));
                     let shown = shown.unwrap_or_default();
                     return Err(looping(format!("the next URL {shown} came before")));
                 }

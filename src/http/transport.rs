@@ -1,27 +1,37 @@
 //! One request on the wire: a total deadline from connecting to the body's last byte, and a cap on the body.
 
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use reqwest::header::HeaderMap;
 use reqwest::{Certificate, Proxy, Request, Response, StatusCode};
 use tokio::time::Instant;
+use url::Url;
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::http::inflate::Codings;
 use crate::spec::source::Http;
 
 /// Bytes of a body that is read only to be shown.
-const SHOWN_BYTES: u64 = 64 * 1024;
+const SHOWN_BYTES: usize = 64 * 1024;
 
-/// The most that is set aside for a body before it arrives.
-const FIRST_CAPACITY: u64 = 1024 * 1024;
+/// What HTTP/2 may have on its way: of one page, and of all pages in flight. hyper's own 2 and 5 MiB hold back
+/// large pages, and its adaptive window begins at 64 KiB.
+const STREAM_WINDOW: u32 = 8 * 1024 * 1024;
+const CONNECTION_WINDOW: u32 = 32 * 1024 * 1024;
+/// The largest HTTP/2 frame: the default of 16 KiB cuts a large page into a hundred.
+const FRAME: u32 = 256 * 1024;
+
+/// The variables that name a proxy for plain HTTP.
+const PROXY_VARIABLES: [&str; 4] = ["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"];
 
 /// A response, whole.
 #[derive(Debug)]
 pub(super) struct Reply {
     pub(super) status: StatusCode,
     pub(super) headers: HeaderMap,
-    /// The inflated body; of a status other than 2xx the first part, as far as it came.
+    /// The body as it came, maybe compressed; of a status other than 2xx the inflated first part, as far as it came.
     pub(super) body: Bytes,
     /// From the request's first byte to the body's last.
     pub(super) took: Duration,
@@ -34,27 +44,81 @@ pub(super) enum Lost {
     Network(reqwest::Error),
     /// The deadline passed.
     Deadline,
-    /// The inflated body is larger than allowed.
+    /// The body is larger than allowed, as it came or inflated.
     TooLarge,
+    /// The compressed body is cut, or was never what its header says.
+    Corrupt(std::io::Error),
 }
 
-/// The HTTP client with what this crate does itself switched off (see `http/mod.rs`).
+/// The HTTP clients with what this crate does itself switched off (see `http/mod.rs`).
 ///
-/// A bare container has no CA certificates, which fails even a client that only speaks plain HTTP; one
-/// whose base URL is `plain` is then set up to trust none.
-///
-/// # Errors
-/// `Config` when the CA bundle or the proxy cannot be used, or there are no CA certificates at all.
-pub(super) fn client(http: &Http, plain: bool) -> Result<reqwest::Client> {
-    match builder(http)?.build() {
-        Err(_) if plain => builder(http)?.tls_certs_only([]).build(),
-        built => built,
+/// To read the system's CA certificates takes longer than a request on loopback, and a bare container has none:
+/// a source that is reached by plain HTTP reads them when it is first led to https.
+#[derive(Debug)]
+pub(super) struct Transport {
+    http: Http,
+    plain: Option<reqwest::Client>,
+    secure: OnceLock<reqwest::Client>,
+}
+
+impl Transport {
+    /// What the source at `base_url` is reached by.
+    ///
+    /// # Errors
+    /// `Config` when the CA bundle or the proxy cannot be used, or https is declared and there are no CA
+    /// certificates at all.
+    pub(super) fn new(http: &Http, base_url: &Url) -> Result<Self> {
+        let plain = base_url.scheme() == "http" && !is_proxied_by_https(http);
+        let plain = plain
+            .then(|| builder(http)?.tls_certs_only([]).build().map_err(unusable))
+            .transpose()?;
+        let transport = Self { http: http.clone(), plain, secure: OnceLock::new() };
+        if transport.plain.is_none() {
+            transport.secure()?;
+        }
+        Ok(transport)
     }
-    .map_err(|error| {
-        Error::new(ErrorKind::Config, "could not set up the HTTP client")
-            .caused_by(error.without_url())
-            .hint("install the system's CA certificates, or name a file of them in http.ca_bundle")
-    })
+
+    fn client(&self, url: &Url) -> Result<&reqwest::Client> {
+        match &self.plain {
+            Some(plain) if url.scheme() == "http" => Ok(plain),
+            _ => self.secure(),
+        }
+    }
+
+    fn secure(&self) -> Result<&reqwest::Client> {
+        if let Some(client) = self.secure.get() {
+            return Ok(client);
+        }
+        let client = builder(&self.http)?.build().map_err(unusable)?;
+        Ok(self.secure.get_or_init(|| client))
+    }
+
+    /// Sends `request` and reads its response.
+    ///
+    /// # Errors
+    /// `Config` as [`Transport::new`], for the first https URL of a plain source.
+    pub(super) async fn send(&self, request: Request) -> Result<Result<Reply, Lost>> {
+        let client = self.client(request.url())?;
+        Ok(send(client, request, &self.http).await)
+    }
+}
+
+/// Whether plain HTTP goes through a proxy that is itself reached by https.
+fn is_proxied_by_https(http: &Http) -> bool {
+    match &http.proxy {
+        Some(url) => url.scheme() == "https",
+        None => PROXY_VARIABLES.iter().any(|name| {
+            std::env::var(name)
+                .is_ok_and(|url| url.trim_start().to_ascii_lowercase().starts_with("https:"))
+        }),
+    }
+}
+
+fn unusable(error: reqwest::Error) -> Error {
+    Error::new(ErrorKind::Config, "could not set up the HTTP client")
+        .caused_by(error.without_url())
+        .hint("install the system's CA certificates, or name a file of them in http.ca_bundle")
 }
 
 fn builder(http: &Http) -> Result<reqwest::ClientBuilder> {
@@ -63,6 +127,9 @@ fn builder(http: &Http) -> Result<reqwest::ClientBuilder> {
         .redirect(reqwest::redirect::Policy::none())
         .referer(false)
         .retry(reqwest::retry::never())
+        .http2_initial_stream_window_size(STREAM_WINDOW)
+        .http2_initial_connection_window_size(CONNECTION_WINDOW)
+        .http2_max_frame_size(FRAME)
         .tcp_nodelay(true);
     if let Some(path) = &http.ca_bundle {
         let unusable = |what: &str| {
@@ -86,12 +153,7 @@ fn builder(http: &Http) -> Result<reqwest::ClientBuilder> {
     Ok(builder)
 }
 
-/// Sends `request` and reads its response.
-pub(super) async fn send(
-    client: &reqwest::Client,
-    request: Request,
-    http: &Http,
-) -> Result<Reply, Lost> {
+async fn send(client: &reqwest::Client, request: Request, http: &Http) -> Result<Reply, Lost> {
     let began = Instant::now();
     let deadline = began.checked_add(http.timeout);
     let network = |error: reqwest::Error| Lost::Network(error.without_url());
@@ -99,13 +161,23 @@ pub(super) async fn send(
     let (status, headers) = (response.status(), std::mem::take(response.headers_mut()));
     let mut body = BytesMut::new();
     if status.is_success() {
+        let most = usize::try_from(http.max_page_bytes).unwrap_or(usize::MAX);
+        // Memory that no byte arrives in costs nothing, so that the length is believed up to the cap.
         let announced = response.content_length().unwrap_or_default();
-        let capacity = announced.min(FIRST_CAPACITY).min(http.max_page_bytes);
-        body.reserve(usize::try_from(capacity).unwrap_or_default());
-        within(deadline, read(&mut response, &mut body, http.max_page_bytes)).await??;
+        let announced = usize::try_from(announced).unwrap_or(usize::MAX);
+        if announced > most {
+            return Err(Lost::TooLarge);
+        }
+        body.reserve(announced);
+        within(deadline, read(&mut response, &mut body, most)).await??;
     } else {
         // The status says what matters: a body that is cut, slow or long is shown as far as it came.
         let _ = within(deadline, read(&mut response, &mut body, SHOWN_BYTES)).await;
+        if let Ok(codings) = Codings::of(&headers)
+            && !codings.is_none()
+        {
+            body = codings.inflate_head(&body, SHOWN_BYTES).as_slice().into();
+        }
     }
     Ok(Reply { status, headers, body: body.freeze(), took: began.elapsed() })
 }
@@ -119,9 +191,8 @@ async fn within<F: Future>(deadline: Option<Instant>, future: F) -> Result<F::Ou
     }
 }
 
-/// Reads the inflated body; a compressed one is inflated bit by bit, so a bomb stops at the cap.
-async fn read(response: &mut Response, body: &mut BytesMut, most: u64) -> Result<(), Lost> {
-    let most = usize::try_from(most).unwrap_or(usize::MAX);
+/// Reads the body into one buffer.
+async fn read(response: &mut Response, body: &mut BytesMut, most: usize) -> Result<(), Lost> {
     loop {
         let chunk = response.chunk().await.map_err(|error| Lost::Network(error.without_url()))?;
         let Some(chunk) = chunk else { return Ok(()) };

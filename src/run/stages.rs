@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures::StreamExt as _;
-use tokio::sync::mpsc::{Receiver, channel};
-use tokio::sync::oneshot;
+use tokio::sync::mpsc::{Receiver, Sender, channel};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tracing::Instrument as _;
 
 use crate::decode::shape::Shape;
@@ -14,8 +14,13 @@ use crate::decode::{Decoded, Decoder};
 use crate::error::{Error, ErrorKind, Result};
 use crate::page::{Page, Position};
 
-/// Pages that wait between two stages.
+/// Pages that wait to be written.
 const QUEUE: usize = 2;
+
+/// Pages that wait to be decoded, and the KiB that they may hold together: enough for the next requests to leave
+/// while a row group is written or a checkpoint made durable. A page that is larger than that waits alone.
+const WAITING: usize = 64;
+const WAITING_KIB: u32 = 8 * 1024;
 
 /// A page's rows, and where the stream stands once they are durable.
 #[derive(Debug)]
@@ -34,23 +39,58 @@ pub(crate) struct Landed {
     pub(crate) shape: Option<Shape>,
 }
 
-/// Reads `pages` ahead of the decoder.
-pub(crate) fn fetch<S>(pages: S) -> Receiver<Result<Page>>
+/// A page that waits for the decoder, and the room that it takes.
+#[derive(Debug)]
+pub(crate) struct Waiting {
+    page: Result<Page>,
+    _room: Option<OwnedSemaphorePermit>,
+}
+
+/// Reads `pages` ahead of the decoder. The next request leaves when a page is in, not when it has found a place.
+pub(crate) fn fetch<S>(pages: S) -> Receiver<Waiting>
 where
     S: futures::Stream<Item = Result<Page>> + Send + 'static,
 {
-    let (sender, receiver) = channel(QUEUE);
+    let (sender, receiver) = channel(WAITING);
     let task = async move {
-        let mut pages = std::pin::pin!(pages);
-        while let Some(page) = pages.next().await {
-            let failed = page.is_err();
-            if sender.send(page).await.is_err() || failed {
-                return;
+        let room = Arc::new(Semaphore::new(WAITING_KIB as usize));
+        let mut pages = std::pin::pin!(pages.fuse());
+        let mut next = pages.next().await;
+        while let Some(page) = next {
+            // Behind an error there is nothing.
+            let more = page.is_ok();
+            let queued = queue(&sender, &room, page);
+            let fetched = async { Ok(if more { pages.next().await } else { None }) };
+            match tokio::try_join!(queued, fetched) {
+                Ok(((), page)) => next = page,
+                Err(Closed) => return,
             }
         }
     };
     tokio::spawn(task.in_current_span());
     receiver
+}
+
+/// Nobody waits for pages any more.
+struct Closed;
+
+async fn queue(
+    sender: &Sender<Waiting>,
+    room: &Arc<Semaphore>,
+    page: Result<Page>,
+) -> Result<(), Closed> {
+    let room = match &page {
+        Ok(page) => {
+            let kib = u32::try_from(page.body.len() / 1024).unwrap_or(u32::MAX);
+            let kib = kib.clamp(1, WAITING_KIB);
+            tokio::select! {
+                room = Arc::clone(room).acquire_many_owned(kib) => room.ok(),
+                () = sender.closed() => return Err(Closed),
+            }
+        }
+        Err(_) => None,
+    };
+    sender.send(Waiting { page, _room: room }).await.map_err(|_| Closed)
 }
 
 /// The decoding stage: its output, and what it has seen when that has ended.
@@ -67,7 +107,7 @@ impl Decoding {
     ///
     /// # Errors
     /// `Unexpected` when the system gives no thread.
-    pub(crate) fn start(mut decoder: Decoder, mut pages: Receiver<Result<Page>>) -> Result<Self> {
+    pub(crate) fn start(mut decoder: Decoder, mut pages: Receiver<Waiting>) -> Result<Self> {
         let (sender, landed) = channel(QUEUE);
         let (done, ended) = oneshot::channel();
         let wanted = Arc::new(AtomicBool::new(false));
@@ -76,7 +116,7 @@ impl Decoding {
         let work = move || {
             let _entered = span.entered();
             while let Some(page) = pages.blocking_recv() {
-                let page = page.and_then(|page| decode(&mut decoder, page, &wants));
+                let page = page.page.and_then(|page| decode(&mut decoder, page, &wants));
                 let failed = page.is_err();
                 if sender.blocking_send(page).is_err() || failed {
                     break;
@@ -117,4 +157,70 @@ fn decode(decoder: &mut Decoder, page: Page, wants: &AtomicBool) -> Result<Lande
         after: page.after,
         shape,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicUsize;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::json::tape::Tape;
+
+    fn page(number: u64, bytes: usize) -> Result<Page> {
+        Ok(Page {
+            number,
+            request_id: String::new(),
+            body: vec![b' '; bytes].into(),
+            records: Vec::new(),
+            tape: Tape::default(),
+            seen: Vec::new(),
+            after: Position { pages: number, ..Position::start() },
+            round_trip: Duration::ZERO,
+        })
+    }
+
+    /// Pages of these sizes, `pause` apart, and how many were taken.
+    fn pages(
+        sizes: Vec<usize>,
+        pause: Duration,
+    ) -> (impl futures::Stream<Item = Result<Page>> + Send + 'static, Arc<AtomicUsize>) {
+        let taken = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&taken);
+        let pages = futures::stream::iter((1..).zip(sizes)).then(move |(number, bytes)| {
+            let count = Arc::clone(&count);
+            async move {
+                tokio::time::sleep(pause).await;
+                count.fetch_add(1, Ordering::SeqCst);
+                page(number, bytes)
+            }
+        });
+        (pages, taken)
+    }
+
+    async fn numbers(mut receiver: Receiver<Waiting>) -> Vec<u64> {
+        let mut numbers = Vec::new();
+        while let Some(waiting) = receiver.recv().await {
+            numbers.push(waiting.page.as_ref().map_or(0, |page| page.number));
+        }
+        numbers
+    }
+
+    #[tokio::test]
+    async fn behind_an_error_there_is_nothing() {
+        let failed = || Err(Error::new(ErrorKind::Api, "no"));
+        let items = vec![page(1, 10), page(2, 10), failed(), page(4, 10)];
+        assert_eq!(numbers(fetch(futures::stream::iter(items))).await, [1, 2, 0]);
+    }
+
+    #[tokio::test]
+    async fn fetching_goes_on_while_nobody_decodes_as_far_as_there_is_room() {
+        for (size, most) in [(1024 * 1024, 10), (100 * 1024 * 1024, 3)] {
+            let (pages, taken) = pages(vec![size; 12], Duration::from_millis(1));
+            let receiver = fetch(pages);
+            tokio::time::sleep(Duration::from_millis(300)).await;
+            assert_eq!(taken.load(Ordering::SeqCst), most, "{size}");
+            assert_eq!(numbers(receiver).await.len(), 12);
+        }
+    }
 }

@@ -131,6 +131,8 @@ pub struct Stream {
     pub error: Option<Pointer>,
     /// How the next page is asked for.
     pub pagination: Pagination,
+    /// Requests in flight at once, from 1 to 64. Default 1; more only of numbered pages with a total.
+    pub concurrency: usize,
 }
 
 /// Where the API says how many records there are.

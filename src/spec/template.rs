@@ -215,7 +215,15 @@ impl Template {
     /// # Errors
     /// `Config` when an expression fails, such as a name that this place does not have.
     pub fn render(&self, scope: &Scope) -> Result<String> {
+        if self.is_literal() {
+            return Ok(self.0.clone());
+        }
         ENVIRONMENT.render_str(&self.0, Serde(scope)).map_err(|error| self.failed(&error))
+    }
+
+    /// Whether the text stands for itself in every scope. A line break at its end does not: it is trimmed.
+    fn is_literal(&self) -> bool {
+        !self.0.contains('{') && !self.0.ends_with(['\n', '\r'])
     }
 
     /// The value for `scope`: an expression that is the whole string keeps its type.
@@ -317,6 +325,17 @@ mod tests {
         assert_eq!(value("{{ window.start | strftime('%d/%m/%Y') }}"), json!("17/03/2026"));
         assert_eq!(value("{{ window.end }}"), json!("2026-03-18T00:00:00Z"));
         assert_eq!(value("{{ window.date }}"), json!("2026-03-17"));
+    }
+
+    #[test]
+    fn a_text_without_expressions_is_what_it_renders_to() {
+        for text in
+            ["", "/payments", "a } b %}", "{ a }", "#", "a\n", "a\n\n", "a\r\n", "\na", "{# a #}b"]
+        {
+            let rendered = ENVIRONMENT.render_str(text, Serde(&scope())).expect(text);
+            let template = Template::parse(text).expect(text);
+            assert_eq!(template.render(&scope()).expect(text), rendered, "{text:?}");
+        }
     }
 
     #[test]

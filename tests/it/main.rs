@@ -7,6 +7,7 @@
     reason = "tests may panic: that is how they fail"
 )]
 
+mod ahead;
 mod bad_input;
 mod crash;
 mod extract;

@@ -1,7 +1,10 @@
 //! The client against a scripted server: correct HTTP and broken, one reply a request.
 
+mod ahead;
+mod encodings;
 mod ends;
 mod faults;
+mod http2;
 mod logs;
 mod origins;
 mod scripted;
@@ -157,6 +160,7 @@ fn stream(pagination: Pagination) -> Stream {
         on_status: BTreeMap::new(),
         error: None,
         pagination,
+        concurrency: 1,
     }
 }
 

@@ -1,6 +1,7 @@
 //! A server on loopback that says what it is told, byte for byte, and remembers what it was asked.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -30,6 +31,14 @@ pub(super) struct Asked {
 }
 
 impl Asked {
+    /// A number in the query.
+    pub(super) fn number(&self, name: &str) -> Option<u64> {
+        let (_, query) = self.line.split_once('?')?;
+        let pair =
+            |pair: &str| pair.split_once('=').filter(|(key, _)| *key == name)?.1.parse().ok();
+        query.split('&').find_map(pair)
+    }
+
     pub(super) fn header(&self, name: &str) -> Option<&str> {
         self.head.lines().skip(1).find_map(|line| {
             let (key, value) = line.split_once(':')?;
@@ -46,6 +55,7 @@ impl Asked {
 pub(super) struct Server {
     port: u16,
     asked: Arc<Mutex<Vec<Asked>>>,
+    in_flight: Arc<(AtomicUsize, AtomicUsize)>,
 }
 
 impl Server {
@@ -59,7 +69,38 @@ impl Server {
     pub(super) async fn listen() -> (Self, TcpListener) {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("bind");
         let port = listener.local_addr().expect("address").port();
-        (Self { port, asked: Arc::default() }, listener)
+        (Self { port, asked: Arc::default(), in_flight: Arc::default() }, listener)
+    }
+
+    /// A server that answers each request by what it asks for, after a while.
+    pub(super) async fn answering(
+        reply: impl Fn(&Asked) -> (Duration, Reply) + Send + Sync + 'static,
+    ) -> Self {
+        let (server, listener) = Self::listen().await;
+        let (log, in_flight) = (Arc::clone(&server.asked), Arc::clone(&server.in_flight));
+        let reply = Arc::new(reply);
+        tokio::spawn(async move {
+            while let Ok((mut connection, _)) = listener.accept().await {
+                let (log, in_flight) = (Arc::clone(&log), Arc::clone(&in_flight));
+                let reply = Arc::clone(&reply);
+                tokio::spawn(async move {
+                    let Some(asked) = read(&mut connection).await else { return };
+                    log.lock().expect("lock").push(asked.clone());
+                    let now = in_flight.0.fetch_add(1, Ordering::SeqCst) + 1;
+                    in_flight.1.fetch_max(now, Ordering::SeqCst);
+                    let (delay, reply) = reply(&asked);
+                    tokio::time::sleep(delay).await;
+                    in_flight.0.fetch_sub(1, Ordering::SeqCst);
+                    say(connection, reply).await;
+                });
+            }
+        });
+        server
+    }
+
+    /// The most requests that waited for their answer at the same time.
+    pub(super) fn most_in_flight(&self) -> usize {
+        self.in_flight.1.load(Ordering::SeqCst)
     }
 
     pub(super) fn run(&self, listener: TcpListener, replies: Vec<Reply>) {
@@ -91,6 +132,10 @@ impl Server {
 async fn answer(mut connection: TcpStream, log: Arc<Mutex<Vec<Asked>>>, reply: Reply) {
     let Some(asked) = read(&mut connection).await else { return };
     log.lock().expect("lock").push(asked);
+    say(connection, reply).await;
+}
+
+async fn say(mut connection: TcpStream, reply: Reply) {
     match reply {
         Reply::Raw(bytes) => {
             let _ = connection.write_all(&bytes).await;

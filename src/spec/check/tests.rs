@@ -158,6 +158,10 @@ fn fingerprints_change_with_the_rows_only() {
         of(&source("http: { timeout: 5s }\nauth: { type: bearer, token: { env: A } }"))
     );
     assert_ne!(plain, of(&stream("params: { a: 1 }")));
+    let paged = |extra: &str| {
+        of(&stream(&format!("total: /n\n    pagination: {{ type: page }}\n    {extra}")))
+    };
+    assert_eq!(paged(""), paged("concurrency: 8"));
     let of = |text: &str| {
         let (_folder, file) = write(text);
         Table::load(&file).expect("table").fingerprint()
@@ -306,7 +310,7 @@ fn unknown_keys_name_the_nearest_one() {
     f.yaml:9:5: unknown key `conditional`
       9 |     conditional: true
         |     ^^^^^^^^^^^
-      hint: known here: schema, path, method, params, body, records, total, on_count_mismatch, clip, on_status, error, pagination
+      hint: known here: schema, path, method, params, body, records, total, on_count_mismatch, clip, on_status, error, pagination, concurrency
     "#);
     assert_snapshot!(said(&table("drift: { new_feld: warn }")), @r#"
     f.yaml:6:10: unknown key `new_feld`, did you mean `new_field`?
@@ -695,6 +699,43 @@ fn templates() {
       6 | headers: { X-Day: "{{ day }}" }
         |                       ^^^
     "#);
+}
+
+#[test]
+fn concurrency_needs_pages_that_are_known_ahead() {
+    let concurrency = |extra: &str| {
+        let (_folder, file) = write(&stream(extra));
+        Source::load(&file).expect(extra).find_stream("s").expect("stream").concurrency
+    };
+    assert_eq!(concurrency("total: /n"), 1);
+    assert_eq!(concurrency("concurrency: 1"), 1);
+    assert_eq!(
+        concurrency(
+            "total: { header: X-N }\n    pagination: { type: offset }\n    concurrency: 64"
+        ),
+        64
+    );
+    for pagination in ["none", "cursor, cursor: /c", "next_url", "link_header"] {
+        let extra =
+            format!("total: /n\n    pagination: {{ type: {pagination} }}\n    concurrency: 2");
+        let said = said(&stream(&extra));
+        assert!(
+            said.starts_with("f.yaml:11:18: `concurrency` needs `pagination` of type"),
+            "{said}"
+        );
+        assert!(said.contains("hint: windows are fetched side by side with --jobs"), "{said}");
+    }
+    assert_snapshot!(said(&stream("pagination: { type: page }\n    concurrency: 8")), @r#"
+    f.yaml:10:18: `concurrency` needs `total`: else nobody knows how many pages follow
+      10 |     concurrency: 8
+         |                  ^
+      hint: total names where the API says how many records there are, such as /total or { header: X-Total-Count }
+    "#);
+    for wrong in ["0", "65", "-1", "1.5", "many"] {
+        let extra =
+            format!("total: /n\n    pagination: {{ type: page }}\n    concurrency: {wrong}");
+        assert!(said(&stream(&extra)).starts_with("f.yaml:11:18: "), "{wrong}");
+    }
 }
 
 #[test]

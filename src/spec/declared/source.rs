@@ -169,6 +169,9 @@ pub(crate) struct Stream {
     pub(crate) error: Option<String>,
     /// How the next page is asked for. Default none: one page.
     pub(crate) pagination: Option<Pagination>,
+    /// Requests in flight at once, of page numbers or offsets with a `total`. Default 1.
+    #[schemars(range(min = 1, max = 64))]
+    pub(crate) concurrency: Option<u8>,
 }
 
 /// The method of a request.

@@ -41,6 +41,7 @@ pub(super) fn stream(
     let error = error_pointer(document, &place.key("error"), written.error.as_deref());
     let pages = place.key("pagination");
     let pages = pagination(document, &pages, written.pagination.as_ref(), method);
+    let concurrency = concurrency(document, place, written);
     let body = body?;
     if let (Some(Pagination::Cursor(by)), Some(body)) = (&pages, &body)
         && by.place == CursorPlace::Body
@@ -66,7 +67,34 @@ pub(super) fn stream(
         on_status: on_status?,
         error: error?,
         pagination: pages?,
+        concurrency: concurrency?,
     })
+}
+
+/// How many requests may be in flight; several only where it is known ahead what they ask for.
+fn concurrency(
+    document: &mut Document,
+    stream: &Place,
+    written: &declared::Stream,
+) -> Option<usize> {
+    use crate::spec::declared::pagination::Pagination as Written;
+    let concurrency = usize::from(written.concurrency.unwrap_or(1));
+    let numbered =
+        matches!(written.pagination, Some(Written::Page { .. } | Written::Offset { .. }));
+    let place = stream.key("concurrency");
+    if concurrency < 2 || (numbered && written.total.is_some()) {
+        return Some(concurrency);
+    }
+    if numbered {
+        document
+            .error(&place, "`concurrency` needs `total`: else nobody knows how many pages follow")
+            .hint("total names where the API says how many records there are, such as /total or { header: X-Total-Count }");
+    } else {
+        document
+            .error(&place, "`concurrency` needs `pagination` of type page or offset: else each page is known only from the one before")
+            .hint("windows are fetched side by side with --jobs");
+    }
+    None
 }
 
 fn stream_name(document: &mut Document, streams: &Place, key: &str) -> Option<String> {
