@@ -275,13 +275,23 @@ impl PartitionWriter {
                 file.writer.flush().await?;
             }
         }
-        let taken: usize = self.open.iter().map(|file| file.writer.memory()).sum();
-        if taken <= MEMORY_BYTES {
+        if self.memory() <= MEMORY_BYTES {
+            return Ok(());
+        }
+        // A row group that was ended counts until it is written, and a batch as it was given.
+        for file in &mut self.open {
+            file.writer.settle().await?;
+        }
+        if self.memory() <= MEMORY_BYTES {
             return Ok(());
         }
         let largest = self.open.iter_mut().max_by_key(|file| file.writer.memory());
-        let Some(largest) = largest else { return Ok(()) };
-        largest.writer.flush().await
+        largest.map_or(Ok(()), |largest| largest.writer.end_group())
+    }
+
+    /// Bytes of memory that all open files take.
+    fn memory(&self) -> usize {
+        self.open.iter().map(|file| file.writer.memory()).sum()
     }
 
     async fn close_full(&mut self) -> Result<Vec<StagedFile>> {
@@ -290,7 +300,13 @@ impl PartitionWriter {
         loop {
             let at = self.open.iter().position(|file| file.writer.size() >= target);
             let Some(at) = at else { break };
-            let file = self.open.remove(at);
+            let mut file = self.open.remove(at);
+            // What the encoders have yet to do counts as it was given, which is more than it will be.
+            file.writer.settle().await?;
+            if file.writer.size() < target {
+                self.open.insert(at, file);
+                break;
+            }
             full.push(file.close().await?);
         }
         self.closed.extend(full.iter().cloned());

@@ -5,9 +5,12 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, Date32Array, Decimal128Array, RecordBatch, StringArray};
 use arrow::datatypes::Schema;
 use parquet::basic::LogicalType;
+use sha2::{Digest, Sha256};
 
 use super::*;
+use crate::lake::parquet::weight::batch_bytes;
 use crate::lake::read_back::DataFileReader;
+use crate::lake::store::Lake;
 use crate::lake::tests::{Row, batch, rows, schema, table};
 
 fn format(schema: SchemaRef, change: impl FnOnce(&mut ParquetOptions)) -> DataFileFormat {
