@@ -96,6 +96,22 @@ impl KeyIndex {
         }
     }
 
+    /// Bytes of memory that it takes.
+    pub fn memory(&self) -> usize {
+        let keys = match &self.keys {
+            Keys::None => 0,
+            Keys::Plain(keys) => keys.memory(),
+            Keys::Versioned(keys) => keys.memory(),
+        };
+        let rows: usize = self.superseded.values().map(|rows| rows.words.capacity() * 8).sum();
+        keys + rows + self.fresh.capacity() * size_of::<RowPlace>()
+    }
+
+    /// Lets go of the keys, but not of what they have told: no row can be recorded any more.
+    pub(in crate::lake) fn let_go_of_keys(&mut self) {
+        self.keys = Keys::None;
+    }
+
     /// Whether it holds no key.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
@@ -109,10 +125,11 @@ impl KeyIndex {
     /// Makes a file known and gives its ordinal.
     ///
     /// # Errors
-    /// `Unexpected` past 2^32 files.
+    /// `Unexpected` past 2^32 - 2 files.
     pub fn add_file(&mut self, path: &str) -> Result<u32> {
-        let ordinal = u32::try_from(self.files.len())
-            .map_err(|_| Error::new(ErrorKind::Unexpected, "a window has too many files"))?;
+        let ordinal = u32::try_from(self.files.len()).ok().filter(|ordinal| *ordinal < u32::MAX);
+        let too_many = || Error::new(ErrorKind::Unexpected, "a window has too many files");
+        let ordinal = ordinal.ok_or_else(too_many)?;
         self.files.push(path.to_owned());
         Ok(ordinal)
     }

@@ -9,6 +9,7 @@ use arrow::datatypes::SchemaRef;
 use futures::future::try_join_all;
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::lake::budget::WindowMemory;
 use crate::lake::data_file::StagedFile;
 use crate::lake::dedupe::{KeyIndex, RowPlace};
 use crate::lake::event::{Day, EventColumn, Span, calendar, instant, widest};
@@ -16,9 +17,6 @@ use crate::lake::layout::{DataFileName, TableDir, WindowName, partition_name};
 use crate::lake::parquet::{DataFileFormat, DataFileWriter};
 use crate::lake::store::Lake;
 use crate::spec::table::Table;
-
-/// Bytes of memory that the row groups of all open files may take; past it the largest is ended early.
-const MEMORY_BYTES: usize = 48 << 20;
 
 /// Batches without a row for a file after which its row group is ended: each open one holds a compressor and a
 /// dictionary a column.
@@ -43,8 +41,9 @@ pub struct WriteOptions {
     pub first_file: u32,
     /// The keys of the window's rows so far.
     pub keys: KeyIndex,
-    /// How many files may be open at once; the least recently written is closed first. One at least.
-    pub max_open: usize,
+    /// The window's share of memory: how many files may be open at once (the least recently written is closed
+    /// first), and what their row groups may take (the largest is ended early).
+    pub memory: WindowMemory,
 }
 
 /// Stages a window's rows, each in the data file of its partition.
@@ -61,13 +60,15 @@ pub struct PartitionWriter {
     partition_column: String,
     next_file: u32,
     pub(super) keys: KeyIndex,
-    max_open: usize,
+    pub(super) memory: WindowMemory,
     /// The most recently written last.
     open: Vec<OpenFile>,
     /// Closed since the last barrier.
     closed: Vec<StagedFile>,
     /// Batches written so far.
     batches: u64,
+    /// Whether it has been settled: the keys are let go then, and no row may come any more.
+    pub(super) settled: bool,
     /// False while a call is under way, and for good once one has failed or was dropped half done: rows may
     /// be missing then, and no barrier must say otherwise.
     whole: bool,
@@ -109,10 +110,11 @@ impl PartitionWriter {
             partition_column: table.partition_column.clone(),
             next_file: options.first_file,
             keys: options.keys,
-            max_open: options.max_open.max(1),
+            memory: options.memory,
             open: Vec::new(),
             closed: Vec::new(),
             batches: 0,
+            settled: false,
             whole: true,
         })
     }
@@ -149,6 +151,7 @@ impl PartitionWriter {
         }
         // In the batch's own order, not by partition: of two rows of a key the later one wins.
         self.keys.record(batch, &places)?;
+        self.memory.set_keys(self.keys.memory());
         let full = self.close_full().await?;
         self.whole = true;
         Ok(full)
@@ -204,6 +207,9 @@ impl PartitionWriter {
     }
 
     fn begin(&mut self) -> Result<()> {
+        if self.settled {
+            return Err(Error::new(ErrorKind::Unexpected, "staging goes on after it was settled"));
+        }
         if std::mem::replace(&mut self.whole, false) {
             return Ok(());
         }
@@ -253,7 +259,7 @@ impl PartitionWriter {
     }
 
     async fn open_file(&mut self, day: Day) -> Result<OpenFile> {
-        if self.open.len() >= self.max_open && !self.open.is_empty() {
+        while self.open.len() >= self.memory.open_files() && !self.open.is_empty() {
             let stale = self.open.remove(0);
             self.closed.push(stale.close().await?);
         }
@@ -275,14 +281,15 @@ impl PartitionWriter {
                 file.writer.flush().await?;
             }
         }
-        if self.memory() <= MEMORY_BYTES {
+        let most = self.memory.row_groups(self.open.len());
+        if self.taken() <= most {
             return Ok(());
         }
         // A row group that was ended counts until it is written, and a batch as it was given.
         for file in &mut self.open {
             file.writer.settle().await?;
         }
-        if self.memory() <= MEMORY_BYTES {
+        if self.taken() <= most {
             return Ok(());
         }
         let largest = self.open.iter_mut().max_by_key(|file| file.writer.memory());
@@ -290,7 +297,7 @@ impl PartitionWriter {
     }
 
     /// Bytes of memory that all open files take.
-    fn memory(&self) -> usize {
+    fn taken(&self) -> usize {
         self.open.iter().map(|file| file.writer.memory()).sum()
     }
 
@@ -332,6 +339,11 @@ impl OpenFile {
             self.span = widest(self.span, event.span(&part)?);
         }
         self.writer.write(part).await
+    }
+
+    /// Ends the row group under way where it takes more than `most` bytes.
+    pub(super) async fn bound_memory(&mut self, most: usize) -> Result<()> {
+        if self.writer.memory() > most { self.writer.flush().await } else { Ok(()) }
     }
 
     /// About how long it would be if it were closed now, in bytes.

@@ -6,12 +6,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures::StreamExt as _;
 use tokio::sync::mpsc::{Receiver, channel};
-use tokio::sync::oneshot;
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use tracing::Instrument as _;
 
 use crate::decode::shape::Shape;
 use crate::decode::{Decoded, Decoder};
 use crate::error::{Error, ErrorKind, Result};
+use crate::lake::budget::Budget;
 use crate::page::{Page, Position};
 
 /// Pages that wait between two stages.
@@ -32,10 +33,19 @@ pub(crate) struct Landed {
     pub(crate) after: Position,
     /// The shape of everything up to this page, where it was asked for.
     pub(crate) shape: Option<Shape>,
+    /// Given back with the page.
+    pub(crate) room: Option<OwnedSemaphorePermit>,
 }
 
-/// Reads `pages` ahead of the decoder.
-pub(crate) fn fetch<S>(pages: S) -> Receiver<Result<Page>>
+/// A page, and the memory that it has until it has landed.
+#[derive(Debug)]
+pub(crate) struct Fetched {
+    page: Page,
+    room: Option<OwnedSemaphorePermit>,
+}
+
+/// Reads `pages` ahead of the decoder, as far as there is room for them.
+pub(crate) fn fetch<S>(pages: S, budget: Arc<Budget>) -> Receiver<Result<Fetched>>
 where
     S: futures::Stream<Item = Result<Page>> + Send + 'static,
 {
@@ -44,6 +54,13 @@ where
         let mut pages = std::pin::pin!(pages);
         while let Some(page) = pages.next().await {
             let failed = page.is_err();
+            let page = match page {
+                Ok(page) => {
+                    let room = budget.page(page.body.len()).await;
+                    Ok(Fetched { page, room })
+                }
+                Err(error) => Err(error),
+            };
             if sender.send(page).await.is_err() || failed {
                 return;
             }
@@ -67,7 +84,10 @@ impl Decoding {
     ///
     /// # Errors
     /// `Unexpected` when the system gives no thread.
-    pub(crate) fn start(mut decoder: Decoder, mut pages: Receiver<Result<Page>>) -> Result<Self> {
+    pub(crate) fn start(
+        mut decoder: Decoder,
+        mut pages: Receiver<Result<Fetched>>,
+    ) -> Result<Self> {
         let (sender, landed) = channel(QUEUE);
         let (done, ended) = oneshot::channel();
         let wanted = Arc::new(AtomicBool::new(false));
@@ -106,7 +126,8 @@ impl Decoding {
     }
 }
 
-fn decode(decoder: &mut Decoder, page: Page, wants: &AtomicBool) -> Result<Landed> {
+fn decode(decoder: &mut Decoder, fetched: Fetched, wants: &AtomicBool) -> Result<Landed> {
+    let Fetched { page, room } = fetched;
     let decoded = decoder.decode(&page)?;
     let shape = wants.swap(false, Ordering::Relaxed).then(|| decoder.shape().clone());
     Ok(Landed {
@@ -116,5 +137,6 @@ fn decode(decoder: &mut Decoder, page: Page, wants: &AtomicBool) -> Result<Lande
         seen: page.seen,
         after: page.after,
         shape,
+        room,
     })
 }
