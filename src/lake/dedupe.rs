@@ -10,7 +10,7 @@ use arrow::datatypes::{DataType, Schema};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::lake::dedupe::table::{Entry, KeyTable};
-use crate::lake::dedupe::values::Version;
+use crate::lake::dedupe::values::{Key, Version};
 use crate::spec::table::Table;
 
 pub use crate::lake::dedupe::table::RowPlace;
@@ -152,21 +152,22 @@ impl KeyIndex {
             return Ok(());
         }
         let keys = values::keys(batch, &self.key_columns)?;
-        let rows = keys.into_iter().zip(places);
         let mut lost = Vec::new();
         match (&mut self.keys, self.version_column) {
             (Keys::Plain(table), _) => {
-                for (key, place) in rows {
-                    let Some(key) = key else { continue };
-                    lost.extend(table.place_row(Entry { key, version: [], place: *place }));
-                }
+                let rows = keys.into_iter().zip(places);
+                let entry = |(key, place): (Option<Key>, &RowPlace)| {
+                    Some(Entry { key: key?, version: [], place: *place })
+                };
+                table.place_rows(&rows.filter_map(entry).collect::<Vec<_>>(), &mut lost);
             }
             (Keys::Versioned(table), Some(column)) => {
                 let versions: Vec<Version> = values::versions(batch, column)?;
-                for ((key, place), version) in rows.zip(versions) {
-                    let Some(key) = key else { continue };
-                    lost.extend(table.place_row(Entry { key, version, place: *place }));
-                }
+                let rows = keys.into_iter().zip(places).zip(versions);
+                let entry = |((key, place), version): ((Option<Key>, &RowPlace), Version)| {
+                    Some(Entry { key: key?, version, place: *place })
+                };
+                table.place_rows(&rows.filter_map(entry).collect::<Vec<_>>(), &mut lost);
             }
             (Keys::None | Keys::Versioned(_), _) => {}
         }

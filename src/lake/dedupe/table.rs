@@ -1,8 +1,6 @@
 //! The surviving row of each key, in many small hash tables that grow in place and in small steps: memory follows
 //! the keys at every size, and no table stands beside its larger copy.
 
-use std::collections::VecDeque;
-
 use crate::lake::dedupe::values::Key;
 
 /// How many tables; a power of two. One that grows holds up the caller for its part of the keys only.
@@ -11,6 +9,9 @@ const PARTS: usize = 64;
 const BLOCK: usize = 128;
 /// Homes of a table at its first key, about.
 const LEAST_HOMES: usize = 512;
+
+/// Rows that are placed once the memory of their keys is at hand.
+const WARM: usize = 256;
 
 /// Where a row is: its file's ordinal in the window, and its number in that file. Both count from 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -73,6 +74,23 @@ impl<const V: usize> KeyTable<V> {
             .filter(|entry| !entry.is_vacant())
     }
 
+    /// Places rows one after another, as [`KeyTable::place_row`] does; adds who lost.
+    pub(super) fn place_rows(&mut self, rows: &[Entry<V>], lost: &mut Vec<RowPlace>) {
+        for rows in rows.chunks(WARM) {
+            self.warm(rows.iter().map(|row| &row.key));
+            lost.extend(rows.iter().filter_map(|row| self.place_row(*row)));
+        }
+    }
+
+    /// Reads where each key belongs, all at once: the memory of many is fetched side by side, where placing one row
+    /// after another would wait for each.
+    fn warm<'a>(&self, keys: impl Iterator<Item = &'a Key>) {
+        let read = keys.fold(0, |sum, key| {
+            sum ^ self.parts.get(part_of(key)).map_or(0, |part| part.peek(key))
+        });
+        std::hint::black_box(read);
+    }
+
     /// Puts a row in place of its key's last one, unless that is of a later version; gives back who lost.
     pub(super) fn place_row(&mut self, row: Entry<V>) -> Option<RowPlace> {
         let known = self.find_or_insert(row)?;
@@ -96,14 +114,16 @@ impl<const V: usize> KeyTable<V> {
 }
 
 /// A table grows by one part in so many.
-const STEP: usize = 8;
+const STEP: usize = 4;
+
+type Block<const V: usize> = Box<[Entry<V>; BLOCK]>;
 
 /// One table: open addressing, entries in the order of their hashes, each at its home or after it with no vacant
-/// slot between. The homes are as the hashes are, so that growing moves entries onwards only, and slots after the
-/// last home take what runs over.
+/// slot between. The homes are as the hashes are, so that growing keeps the order, and slots after the last home
+/// take what runs over.
 #[derive(Clone, Debug)]
 struct Part<const V: usize> {
-    blocks: Vec<Box<[Entry<V>; BLOCK]>>,
+    blocks: Vec<Block<V>>,
     homes: usize,
     len: usize,
 }
@@ -120,72 +140,91 @@ impl<const V: usize> Part<V> {
         usize::try_from(home).unwrap_or(usize::MAX)
     }
 
-    fn slot(&mut self, at: usize) -> Option<&mut Entry<V>> {
-        self.blocks.get_mut(at / BLOCK)?.get_mut(at % BLOCK)
+    /// Something of the key's home.
+    fn peek(&self, key: &Key) -> u32 {
+        let home = self.home(key);
+        let slot = self.blocks.get(home / BLOCK).and_then(|block| block.get(home % BLOCK));
+        slot.map_or(0, |slot| slot.place.row)
     }
 
     fn find_or_insert(&mut self, row: Entry<V>) -> Option<&mut Entry<V>> {
         // Full to seven in eight at most.
         if self.blocks.is_empty() {
-            self.extend_to(self.homes);
+            extend(&mut self.blocks, self.homes);
         } else if self.len * 8 >= self.homes * 7 {
             self.grow();
         }
-        let mut at = self.home(&row.key);
+        let home = self.home(&row.key);
+        let (mut number, mut start) = (home / BLOCK, home % BLOCK);
         loop {
-            match self.slot(at) {
-                Some(known) if known.is_vacant() || known.key > row.key => break,
-                Some(known) if known.key == row.key => return self.slot(at),
-                Some(_) => at += 1,
-                None => break,
+            let slots = self.blocks.get(number).and_then(|block| block.get(start..));
+            // The first that is vacant, the key's own, or of a greater hash.
+            let found = slots.and_then(|slots| {
+                slots.iter().position(|slot| slot.is_vacant() || slot.key >= row.key)
+            });
+            match (found, slots) {
+                (Some(offset), _) => {
+                    start += offset;
+                    break;
+                }
+                (None, Some(_)) => (number, start) = (number + 1, 0),
+                (None, None) => break,
             }
         }
-        self.insert(at, row);
+        let known = self.blocks.get(number).and_then(|block| block.get(start));
+        if known.is_some_and(|known| known.key == row.key && !known.is_vacant()) {
+            return self.blocks.get_mut(number)?.get_mut(start);
+        }
+        self.insert(number, start, row);
         None
     }
 
     /// Puts an entry at a slot and moves those that stand there on by one, up to the next vacant slot.
-    fn insert(&mut self, at: usize, row: Entry<V>) {
+    fn insert(&mut self, number: usize, start: usize, row: Entry<V>) {
         self.len += 1;
-        let (mut at, mut moved) = (at, row);
-        while !moved.is_vacant() {
-            self.extend_to(at + 1);
-            if let Some(slot) = self.slot(at) {
-                moved = std::mem::replace(slot, moved);
+        let (mut number, mut start, mut moved) = (number, start, row);
+        loop {
+            extend(&mut self.blocks, (number + 1) * BLOCK);
+            let block = self.blocks.get_mut(number);
+            let Some(slots) = block.and_then(|block| block.get_mut(start..)) else { return };
+            let vacant = slots.iter().position(Entry::is_vacant);
+            let run = vacant.map_or(slots.len(), |vacant| vacant + 1);
+            let Some(run) = slots.get_mut(..run) else { return };
+            run.rotate_right(1);
+            let Some(first) = run.first_mut() else { return };
+            moved = std::mem::replace(first, moved);
+            if vacant.is_some() {
+                return;
             }
-            at += 1;
+            (number, start) = (number + 1, 0);
         }
     }
 
-    fn extend_to(&mut self, slots: usize) {
-        while self.blocks.len() * BLOCK < slots {
-            self.blocks.push(Box::new([Entry::VACANT; BLOCK]));
-        }
-    }
-
-    /// Adds homes, and moves each entry on to its new one. What waits on the way is a part in `STEP` at most.
+    /// Adds homes, and moves each entry on to its new one. The old blocks are freed as the new ones are filled.
     fn grow(&mut self) {
-        let old = self.blocks.len() * BLOCK;
         self.homes += self.homes / STEP;
-        self.extend_to(self.homes);
-        let mut waiting: VecDeque<Entry<V>> = VecDeque::new();
-        let mut at = 0;
-        while at < old || !waiting.is_empty() {
-            self.extend_to(at + 1);
-            if let Some(slot) = self.slot(at) {
-                let here = std::mem::replace(slot, Entry::VACANT);
-                if !here.is_vacant() {
-                    waiting.push_back(here);
+        let old = std::mem::take(&mut self.blocks);
+        let mut blocks: Vec<Block<V>> = Vec::with_capacity(self.homes / BLOCK + 2);
+        let mut free = 0;
+        for block in old {
+            for entry in block.iter().filter(|entry| !entry.is_vacant()) {
+                let at = self.home(&entry.key).max(free);
+                free = at + 1;
+                extend(&mut blocks, free);
+                let slot = blocks.get_mut(at / BLOCK).and_then(|block| block.get_mut(at % BLOCK));
+                if let Some(slot) = slot {
+                    *slot = *entry;
                 }
             }
-            if waiting.front().is_some_and(|first| self.home(&first.key) <= at)
-                && let Some(next) = waiting.pop_front()
-                && let Some(slot) = self.slot(at)
-            {
-                *slot = next;
-            }
-            at += 1;
         }
+        extend(&mut blocks, self.homes);
+        self.blocks = blocks;
+    }
+}
+
+fn extend<const V: usize>(blocks: &mut Vec<Block<V>>, slots: usize) {
+    while blocks.len() * BLOCK < slots {
+        blocks.push(Box::new([Entry::VACANT; BLOCK]));
     }
 }
 
