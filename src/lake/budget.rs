@@ -169,7 +169,7 @@ mod tests {
     fn too_small_a_budget_says_the_least_that_does() {
         let error = Budget::of(MIB, 1, true).expect_err("1 MiB");
         assert_eq!(error.kind(), ErrorKind::Usage);
-        insta::assert_snapshot!(error.message(), @"");
+        insta::assert_snapshot!(error.message(), @"--memory is too small: the least for --jobs 1 is 76MiB");
         let least: u64 = 76;
         assert!(Budget::of((least - 1) * MIB, 1, true).is_err());
         assert!(Budget::of(least * MIB, 1, true).is_ok());
