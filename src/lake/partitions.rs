@@ -1,10 +1,8 @@
 //! Rows to their partitions: a data file for each day under way, closed by size, by number or at a barrier.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arrow::array::{RecordBatch, UInt32Array};
-use arrow::compute::take_record_batch;
+use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use futures::future::try_join_all;
 
@@ -15,8 +13,11 @@ use crate::lake::dedupe::{KeyIndex, RowPlace};
 use crate::lake::event::{Day, EventColumn, Span, calendar, instant, widest};
 use crate::lake::layout::{DataFileName, TableDir, WindowName, partition_name};
 use crate::lake::parquet::{DataFileFormat, DataFileWriter};
+use crate::lake::partitions::rows::split;
 use crate::lake::store::Lake;
 use crate::spec::table::Table;
+
+mod rows;
 
 /// Batches without a row for a file after which its row group is ended: each open one holds a compressor and a
 /// dictionary a column.
@@ -72,13 +73,6 @@ pub struct PartitionWriter {
     /// False while a call is under way, and for good once one has failed or was dropped half done: rows may
     /// be missing then, and no barrier must say otherwise.
     whole: bool,
-}
-
-/// Which rows of a batch go to one partition.
-enum Rows {
-    All,
-    Run { start: usize, len: usize },
-    Picked(Vec<u32>),
 }
 
 impl PartitionWriter {
@@ -138,16 +132,9 @@ impl PartitionWriter {
         }
         let days = self.event.map(|event| event.days(batch)).transpose()?;
         for (day, rows) in split(&days.unwrap_or_default()) {
-            let part = match &rows {
-                Rows::All => batch.clone(),
-                Rows::Run { start, len } => batch.slice(*start, *len),
-                Rows::Picked(rows) => take_record_batch(batch, &UInt32Array::from(rows.clone()))
-                    .map_err(|e| {
-                        Error::new(ErrorKind::Unexpected, "could not split a batch").caused_by(e)
-                    })?,
-            };
+            let part = rows.of(batch)?;
             let first = self.write_part(day, part).await?;
-            locate(&mut places, &rows, first)?;
+            rows.locate(&mut places, first)?;
         }
         // In the batch's own order, not by partition: of two rows of a key the later one wins.
         self.keys.record(batch, &places)?;
@@ -365,61 +352,6 @@ impl OpenFile {
             max_event: span.and_then(|(_, high)| instant(high)),
         })
     }
-}
-
-/// The rows of each day, without copying where they stand together. No days: all rows, one partition.
-fn split(days: &[Day]) -> Vec<(Day, Rows)> {
-    let mut runs: Vec<(Day, usize, usize)> = Vec::new();
-    for (row, day) in days.iter().enumerate() {
-        match runs.last_mut() {
-            Some((last, _, len)) if last == day => *len += 1,
-            _ => runs.push((*day, row, 1)),
-        }
-    }
-    match runs.as_slice() {
-        [] => return vec![(None, Rows::All)],
-        [(day, ..)] => return vec![(*day, Rows::All)],
-        _ => {}
-    }
-    let mut distinct: Vec<Day> = runs.iter().map(|(day, ..)| *day).collect();
-    distinct.sort_unstable();
-    distinct.dedup();
-    if distinct.len() == runs.len() {
-        let run = |(day, start, len)| (day, Rows::Run { start, len });
-        return runs.into_iter().map(run).collect();
-    }
-    let mut picked: BTreeMap<Day, Vec<u32>> = BTreeMap::new();
-    for (row, day) in (0_u32..).zip(days) {
-        picked.entry(*day).or_default().push(row);
-    }
-    picked.into_iter().map(|(day, rows)| (day, Rows::Picked(rows))).collect()
-}
-
-/// Notes where the rows of a part went: one after another from `first`.
-fn locate(places: &mut [RowPlace], rows: &Rows, first: RowPlace) -> Result<()> {
-    if places.is_empty() {
-        return Ok(());
-    }
-    let last = u64::from(first.row) + places.len() as u64;
-    if last > u64::from(u32::MAX) {
-        return Err(Error::new(ErrorKind::Unexpected, "a data file has too many rows"));
-    }
-    let next = (first.row..).map(|row| RowPlace { file: first.file, row });
-    match rows {
-        Rows::All => places.iter_mut().zip(next).for_each(|(place, at)| *place = at),
-        Rows::Run { start, len } => {
-            let run = places.iter_mut().skip(*start).take(*len);
-            run.zip(next).for_each(|(place, at)| *place = at);
-        }
-        Rows::Picked(rows) => {
-            for (row, at) in rows.iter().zip(next) {
-                if let Some(place) = places.get_mut(*row as usize) {
-                    *place = at;
-                }
-            }
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]
