@@ -9,7 +9,7 @@ use parquet::file::writer::SerializedFileWriter;
 use sha2::{Digest, Sha256};
 use tokio::sync::mpsc;
 
-use crate::lake::parquet::hex;
+use crate::lake::parquet::format::hex;
 
 /// Bytes of a piece.
 const PIECE_BYTES: usize = 1 << 20;

@@ -3,15 +3,17 @@
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Date32Array, Decimal128Array, RecordBatch, StringArray};
-use arrow::datatypes::Schema;
-use parquet::basic::LogicalType;
+use arrow::datatypes::{Field, Schema, SchemaRef};
+use parquet::basic::{Encoding, LogicalType};
 use sha2::{Digest, Sha256};
 
 use super::*;
+use crate::error::ErrorKind;
 use crate::lake::parquet::weight::batch_bytes;
 use crate::lake::read_back::DataFileReader;
 use crate::lake::store::Lake;
 use crate::lake::tests::{Row, batch, rows, schema, table};
+use crate::spec::table::{Compression, ParquetOptions};
 
 fn format(schema: SchemaRef, change: impl FnOnce(&mut ParquetOptions)) -> DataFileFormat {
     let mut options = table(vec![], None, None).parquet;

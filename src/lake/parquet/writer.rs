@@ -12,10 +12,10 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::lake::parquet::distinct::distinct_fields;
+use crate::lake::parquet::format::{DataFileFormat, MAX_GROUP_ROWS};
 use crate::lake::parquet::lanes::{Lanes, Weight, encoders};
 use crate::lake::parquet::sink::{Output, Sink};
 use crate::lake::parquet::weight::batch_bytes;
-use crate::lake::parquet::{DataFileFormat, MAX_GROUP_ROWS};
 use crate::lake::store::Lake;
 use crate::lake::upload::Upload;
 
