@@ -9,21 +9,25 @@ use crate::error::{Error, ErrorKind, Result};
 
 const MIB: u64 = 1 << 20;
 
-/// What a run takes before its first page: program, threads, connections, and what the allocator holds back.
-const BASE: u64 = 48 * MIB;
+/// What a run takes whatever it is given: program, threads, connections, and what the allocator holds back.
+const BASE: u64 = 72 * MIB;
 /// Of what the row groups and open files are given, the share that they count: the rest is the allocator's, whose
 /// holes grow with what comes and goes.
 const COUNTED: (u64, u64) = (2, 3);
 /// Pages have one part of the budget in so many.
 const PAGES_PART: u64 = 8;
-/// Bytes that a page takes for each of its own: its text, and the columns made of it.
-const PAGE_COST: u64 = 2;
+/// Bytes that a page takes for each of its own: its text, what was read of it, the columns made of it, and the holes
+/// that they leave.
+const PAGE_COST: u64 = 4;
 /// The least that the row groups of a window are left with, whatever the keys take.
 const LEAST_ROW_GROUPS: u64 = 4 * MIB;
 /// What an open file takes beside its row group: compressors, dictionaries, and the parts of its upload.
-const LOCAL_FILE: u64 = 8 * MIB;
+const LOCAL_FILE: u64 = 3 * MIB;
 /// As [`LOCAL_FILE`], in a bucket, whose parts are large.
-const BUCKET_FILE: u64 = 28 * MIB;
+const BUCKET_FILE: u64 = 26 * MIB;
+/// Files that may be open at once in any case, a window, on local disk and in a bucket: with fewer than a page has
+/// partitions they are closed and begun again page by page.
+const LEAST_OPEN: (u64, u64) = (4, 2);
 
 /// What row groups may take in a run without a budget, a window.
 const DEFAULT_ROW_GROUPS: u64 = 48 * MIB;
@@ -49,7 +53,9 @@ struct Bound {
     /// Bytes for pages, and what is free of them, in KiB.
     pages: u64,
     free: Arc<Semaphore>,
+    /// What an open file takes, and how many there may be in any case.
     file: u64,
+    least_open: u64,
 }
 
 impl Budget {
@@ -58,9 +64,10 @@ impl Budget {
     /// # Errors
     /// `Usage` with the least that would do.
     pub fn of(total: u64, jobs: usize, local: bool) -> Result<Self> {
-        let file = if local { LOCAL_FILE } else { BUCKET_FILE };
+        let (file, least_open) =
+            if local { (LOCAL_FILE, LEAST_OPEN.0) } else { (BUCKET_FILE, LEAST_OPEN.1) };
         let (counted, of) = COUNTED;
-        let window = (LEAST_ROW_GROUPS + file) * of / counted;
+        let window = (LEAST_ROW_GROUPS + least_open * file) * of / counted;
         let least = BASE + window.saturating_mul(jobs.max(1) as u64);
         let least = (least * PAGES_PART / (PAGES_PART - 1)).div_ceil(MIB) * MIB;
         if total < least {
@@ -74,7 +81,7 @@ impl Budget {
         let pages = total / PAGES_PART;
         let kib = usize::try_from(pages / 1024).unwrap_or(Semaphore::MAX_PERMITS);
         let free = Arc::new(Semaphore::new(kib.min(Semaphore::MAX_PERMITS)));
-        Ok(Self { bound: Some(Bound { total, pages, free, file }), ..Self::default() })
+        Ok(Self { bound: Some(Bound { total, pages, free, file, least_open }), ..Self::default() })
     }
 
     /// Waits until there is room for a page of `bytes`; it is taken until the permit is dropped. A page beyond all
@@ -98,7 +105,7 @@ impl Budget {
         let left = bound.total.saturating_sub(BASE + bound.pages + keys);
         let windows = self.windows.load(Ordering::Relaxed).max(1) as u64;
         let (counted, of) = COUNTED;
-        let least = LEAST_ROW_GROUPS + bound.file;
+        let least = LEAST_ROW_GROUPS + bound.least_open * bound.file;
         let each = left / windows * counted / of;
         if each < least && !self.told.swap(true, Ordering::Relaxed) {
             tracing::warn!(
@@ -130,13 +137,13 @@ impl WindowMemory {
         }
     }
 
-    /// Files that may be open at once; one at least.
+    /// Files that may be open at once; two at least.
     pub fn open_files(&self) -> usize {
         let open = self.budget.bound.as_ref().map_or(MOST_OPEN, |bound| {
-            // As much again as a file takes for its row group, or it would end early.
-            (self.budget.left(bound) / (2 * bound.file)).clamp(1, MOST_OPEN)
+            let left = self.budget.left(bound).saturating_sub(LEAST_ROW_GROUPS);
+            (left / bound.file).clamp(bound.least_open, MOST_OPEN)
         });
-        usize::try_from(open).unwrap_or(1)
+        usize::try_from(open).unwrap_or(2)
     }
 
     /// Bytes that the row groups of `open` files may take together.
@@ -169,8 +176,8 @@ mod tests {
     fn too_small_a_budget_says_the_least_that_does() {
         let error = Budget::of(MIB, 1, true).expect_err("1 MiB");
         assert_eq!(error.kind(), ErrorKind::Usage);
-        insta::assert_snapshot!(error.message(), @"--memory is too small: the least for --jobs 1 is 76MiB");
-        let least: u64 = 76;
+        insta::assert_snapshot!(error.message(), @"--memory is too small: the least for --jobs 1 is 110MiB");
+        let least: u64 = 110;
         assert!(Budget::of((least - 1) * MIB, 1, true).is_err());
         assert!(Budget::of(least * MIB, 1, true).is_ok());
         assert!(Budget::of(least * MIB, 2, true).is_err());
@@ -181,15 +188,15 @@ mod tests {
     fn row_groups_get_what_keys_and_windows_leave() {
         let budget = Arc::new(Budget::of(256 * MIB, 2, true).expect("budget"));
         let mut one = budget.window();
-        assert_eq!((one.open_files(), one.row_groups(1)), (7, mib(48)));
+        assert_eq!((one.open_files(), one.row_groups(1)), (8, mib(48)));
         let two = budget.window();
-        assert!(one.open_files() < 7);
-        one.set_keys(mib(100));
-        assert_eq!(two.open_files(), 1);
+        assert!(one.row_groups(1) < mib(48));
+        one.set_keys(mib(130));
+        assert_eq!((two.open_files(), two.row_groups(4)), (4, mib(4)));
         one.set_keys(mib(1000));
-        assert_eq!((two.open_files(), two.row_groups(1)), (1, mib(4)));
+        assert_eq!((two.open_files(), two.row_groups(4)), (4, mib(4)));
         drop(one);
-        assert_eq!((two.open_files(), two.row_groups(1)), (7, mib(48)));
+        assert_eq!((two.open_files(), two.row_groups(1)), (8, mib(48)));
     }
 
     #[test]
@@ -202,8 +209,8 @@ mod tests {
     #[tokio::test]
     async fn pages_wait_for_room_and_the_largest_goes_alone() {
         let budget = Budget::of(256 * MIB, 1, true).expect("budget");
-        let first = budget.page(mib(10)).await;
-        let second = std::pin::pin!(budget.page(mib(10)));
+        let first = budget.page(mib(5)).await;
+        let second = std::pin::pin!(budget.page(mib(5)));
         let mut second = second;
         assert!(futures::poll!(&mut second).is_pending());
         drop(first);

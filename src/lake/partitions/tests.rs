@@ -36,7 +36,7 @@ fn options(table: Table, attempt: u64, keys: Option<KeyIndex>) -> WriteOptions {
 
 /// So much memory that two files may be open.
 fn two_files() -> WindowMemory {
-    let budget = Budget::of(123 << 20, 1, true).expect("budget");
+    let budget = Budget::of(180 << 20, 1, false).expect("budget");
     let memory = Arc::new(budget).window();
     assert_eq!(memory.open_files(), 2);
     memory
