@@ -67,7 +67,7 @@ const EXTRACT_EXAMPLES: &str = "\
     Examples:\n\
     \x20 lakeward extract gateway.yaml payments --date 2026-03-17\n\
     \x20 lakeward extract gateway.yaml --from 2026-03-01 --to 2026-04-01 --jobs 4\n\
-    \x20 lakeward extract gateway.yaml --date 2026-03-17T06:00:00Z --every 1h\n\
+    \x20 lakeward extract gateway.yaml --date 2026-03-17T06:00:00Z --every 1h --memory 256MiB\n\
     \x20 lakeward extract gateway.yaml --date 2026-03-17 --refresh       # fetch it again and replace it\n\
     \x20 lakeward extract gateway.yaml --lookback 2d                     # the last two full days, again\n\
     \x20 lakeward extract gateway.yaml --lake s3://bucket/raw --date 2026-03-17 --log json --report json\n\n\
@@ -204,8 +204,7 @@ pub struct ExtractArgs {
     /// Windows in flight at once.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=256))]
     pub jobs: u16,
-    /// Memory that pages, row groups and keys of all jobs share, such as 256MiB; must hold 24 bytes a key twice
-    /// over, about.
+    /// Memory that the pages, row groups and keys of all jobs share, such as 256MiB; a million keys take 30 MB.
     #[arg(long, value_name = "SIZE", value_parser = size)]
     pub memory: Option<u64>,
     /// Fetch committed windows again and replace them.
