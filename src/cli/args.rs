@@ -7,6 +7,7 @@ use chrono::{DateTime, Utc};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::error::Result;
+use crate::spec::size::parse_size;
 use crate::window::{parse_duration, parse_instant};
 
 /// Paginated REST APIs into typed, date-partitioned Parquet, whole or not at all.
@@ -66,7 +67,7 @@ const EXTRACT_EXAMPLES: &str = "\
     Examples:\n\
     \x20 lakeward extract gateway.yaml payments --date 2026-03-17\n\
     \x20 lakeward extract gateway.yaml --from 2026-03-01 --to 2026-04-01 --jobs 4\n\
-    \x20 lakeward extract gateway.yaml --date 2026-03-17T06:00:00Z --every 1h\n\
+    \x20 lakeward extract gateway.yaml --date 2026-03-17T06:00:00Z --every 1h --memory 256MiB\n\
     \x20 lakeward extract gateway.yaml --date 2026-03-17 --refresh       # fetch it again and replace it\n\
     \x20 lakeward extract gateway.yaml --lookback 2d                     # the last two full days, again\n\
     \x20 lakeward extract gateway.yaml --lake s3://bucket/raw --date 2026-03-17 --log json --report json\n\n\
@@ -203,6 +204,9 @@ pub struct ExtractArgs {
     /// Windows in flight at once.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=256))]
     pub jobs: u16,
+    /// Memory that the pages, row groups and keys of all jobs share, such as 256MiB; a million keys take 30 MB.
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    pub memory: Option<u64>,
     /// Fetch committed windows again and replace them.
     #[arg(long)]
     pub refresh: bool,
@@ -276,6 +280,13 @@ fn instant(text: &str) -> Result<DateTime<Utc>, String> {
 /// A length of time, or a message that shows the form.
 fn duration(text: &str) -> Result<Duration, String> {
     with_form(parse_duration(text))
+}
+
+/// A number of bytes over zero, or a message that shows the form.
+fn size(text: &str) -> Result<u64, String> {
+    let wrong =
+        || format!("`{text}` is no size: write a number and a unit, such as 256MiB or 1GiB");
+    parse_size(text).filter(|bytes| *bytes > 0).ok_or_else(wrong)
 }
 
 fn with_form<T>(parsed: Result<T>) -> Result<T, String> {

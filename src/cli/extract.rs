@@ -49,6 +49,7 @@ async fn report(args: ExtractArgs, run_id: String) -> Result<RunReport> {
         units,
         refresh: args.refresh || args.lookback.is_some(),
         jobs: usize::from(args.jobs),
+        memory: args.memory,
         limits: Limits { deadline: args.deadline, requests: args.max_requests },
         clock: Arc::new(SystemClock),
         stop: Stop::default(),

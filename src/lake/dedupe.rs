@@ -10,7 +10,7 @@ use arrow::datatypes::{DataType, Schema};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::lake::dedupe::table::{Entry, KeyTable};
-use crate::lake::dedupe::values::Version;
+use crate::lake::dedupe::values::{Key, Version};
 use crate::spec::table::Table;
 
 pub use crate::lake::dedupe::table::RowPlace;
@@ -96,6 +96,22 @@ impl KeyIndex {
         }
     }
 
+    /// Bytes of memory that it takes.
+    pub fn memory(&self) -> usize {
+        let keys = match &self.keys {
+            Keys::None => 0,
+            Keys::Plain(keys) => keys.memory(),
+            Keys::Versioned(keys) => keys.memory(),
+        };
+        let rows: usize = self.superseded.values().map(|rows| rows.words.capacity() * 8).sum();
+        keys + rows + self.fresh.capacity() * size_of::<RowPlace>()
+    }
+
+    /// Lets go of the keys, but not of what they have told: no row can be recorded any more.
+    pub(in crate::lake) fn let_go_of_keys(&mut self) {
+        self.keys = Keys::None;
+    }
+
     /// Whether it holds no key.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
@@ -109,10 +125,11 @@ impl KeyIndex {
     /// Makes a file known and gives its ordinal.
     ///
     /// # Errors
-    /// `Unexpected` past 2^32 files.
+    /// `Unexpected` past 2^32 - 2 files.
     pub fn add_file(&mut self, path: &str) -> Result<u32> {
-        let ordinal = u32::try_from(self.files.len())
-            .map_err(|_| Error::new(ErrorKind::Unexpected, "a window has too many files"))?;
+        let ordinal = u32::try_from(self.files.len()).ok().filter(|ordinal| *ordinal < u32::MAX);
+        let too_many = || Error::new(ErrorKind::Unexpected, "a window has too many files");
+        let ordinal = ordinal.ok_or_else(too_many)?;
         self.files.push(path.to_owned());
         Ok(ordinal)
     }
@@ -135,21 +152,22 @@ impl KeyIndex {
             return Ok(());
         }
         let keys = values::keys(batch, &self.key_columns)?;
-        let rows = keys.into_iter().zip(places);
         let mut lost = Vec::new();
         match (&mut self.keys, self.version_column) {
             (Keys::Plain(table), _) => {
-                for (key, place) in rows {
-                    let Some(key) = key else { continue };
-                    lost.extend(table.place_row(Entry { key, version: [], place: *place }));
-                }
+                let rows = keys.into_iter().zip(places);
+                let entry = |(key, place): (Option<Key>, &RowPlace)| {
+                    Some(Entry { key: key?, version: [], place: *place })
+                };
+                table.place_rows(&rows.filter_map(entry).collect::<Vec<_>>(), &mut lost);
             }
             (Keys::Versioned(table), Some(column)) => {
                 let versions: Vec<Version> = values::versions(batch, column)?;
-                for ((key, place), version) in rows.zip(versions) {
-                    let Some(key) = key else { continue };
-                    lost.extend(table.place_row(Entry { key, version, place: *place }));
-                }
+                let rows = keys.into_iter().zip(places).zip(versions);
+                let entry = |((key, place), version): ((Option<Key>, &RowPlace), Version)| {
+                    Some(Entry { key: key?, version, place: *place })
+                };
+                table.place_rows(&rows.filter_map(entry).collect::<Vec<_>>(), &mut lost);
             }
             (Keys::None | Keys::Versioned(_), _) => {}
         }

@@ -8,10 +8,12 @@
 //! - [`read_back`]: a data file back into record batches.
 //! - [`dedupe`]: which row of a primary key survives.
 //! - [`partitions`]: rows to the data files of their days.
+//! - [`budget`]: the memory that the windows of a run share.
 //! - [`settle`]: superseded rows dropped, small files merged.
 //! - [`dead_letters`]: records that could not become rows.
 //! - [`verify`]: a data file against what its manifest says.
 
+pub mod budget;
 pub mod data_file;
 pub mod dead_letters;
 pub mod dedupe;

@@ -1,24 +1,23 @@
 //! Rows to their partitions: a data file for each day under way, closed by size, by number or at a barrier.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arrow::array::{RecordBatch, UInt32Array};
-use arrow::compute::take_record_batch;
+use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use futures::future::try_join_all;
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::lake::budget::WindowMemory;
 use crate::lake::data_file::StagedFile;
 use crate::lake::dedupe::{KeyIndex, RowPlace};
 use crate::lake::event::{Day, EventColumn, Span, calendar, instant, widest};
 use crate::lake::layout::{DataFileName, TableDir, WindowName, partition_name};
 use crate::lake::parquet::{DataFileFormat, DataFileWriter};
+use crate::lake::partitions::rows::split;
 use crate::lake::store::Lake;
 use crate::spec::table::Table;
 
-/// Bytes of memory that the row groups of all open files may take; past it the largest is ended early.
-const MEMORY_BYTES: usize = 48 << 20;
+mod rows;
 
 /// Batches without a row for a file after which its row group is ended: each open one holds a compressor and a
 /// dictionary a column.
@@ -43,8 +42,9 @@ pub struct WriteOptions {
     pub first_file: u32,
     /// The keys of the window's rows so far.
     pub keys: KeyIndex,
-    /// How many files may be open at once; the least recently written is closed first. One at least.
-    pub max_open: usize,
+    /// The window's share of memory: how many files may be open at once (the least recently written is closed
+    /// first), and what their row groups may take (the largest is ended early).
+    pub memory: WindowMemory,
 }
 
 /// Stages a window's rows, each in the data file of its partition.
@@ -61,23 +61,18 @@ pub struct PartitionWriter {
     partition_column: String,
     next_file: u32,
     pub(super) keys: KeyIndex,
-    max_open: usize,
+    pub(super) memory: WindowMemory,
     /// The most recently written last.
     open: Vec<OpenFile>,
     /// Closed since the last barrier.
     closed: Vec<StagedFile>,
     /// Batches written so far.
     batches: u64,
+    /// Whether it has been settled: the keys are let go then, and no row may come any more.
+    pub(super) settled: bool,
     /// False while a call is under way, and for good once one has failed or was dropped half done: rows may
     /// be missing then, and no barrier must say otherwise.
     whole: bool,
-}
-
-/// Which rows of a batch go to one partition.
-enum Rows {
-    All,
-    Run { start: usize, len: usize },
-    Picked(Vec<u32>),
 }
 
 impl PartitionWriter {
@@ -109,10 +104,11 @@ impl PartitionWriter {
             partition_column: table.partition_column.clone(),
             next_file: options.first_file,
             keys: options.keys,
-            max_open: options.max_open.max(1),
+            memory: options.memory,
             open: Vec::new(),
             closed: Vec::new(),
             batches: 0,
+            settled: false,
             whole: true,
         })
     }
@@ -136,19 +132,13 @@ impl PartitionWriter {
         }
         let days = self.event.map(|event| event.days(batch)).transpose()?;
         for (day, rows) in split(&days.unwrap_or_default()) {
-            let part = match &rows {
-                Rows::All => batch.clone(),
-                Rows::Run { start, len } => batch.slice(*start, *len),
-                Rows::Picked(rows) => take_record_batch(batch, &UInt32Array::from(rows.clone()))
-                    .map_err(|e| {
-                        Error::new(ErrorKind::Unexpected, "could not split a batch").caused_by(e)
-                    })?,
-            };
+            let part = rows.of(batch)?;
             let first = self.write_part(day, part).await?;
-            locate(&mut places, &rows, first)?;
+            rows.locate(&mut places, first)?;
         }
         // In the batch's own order, not by partition: of two rows of a key the later one wins.
         self.keys.record(batch, &places)?;
+        self.memory.set_keys(self.keys.memory());
         let full = self.close_full().await?;
         self.whole = true;
         Ok(full)
@@ -204,6 +194,9 @@ impl PartitionWriter {
     }
 
     fn begin(&mut self) -> Result<()> {
+        if self.settled {
+            return Err(Error::new(ErrorKind::Unexpected, "staging goes on after it was settled"));
+        }
         if std::mem::replace(&mut self.whole, false) {
             return Ok(());
         }
@@ -253,7 +246,7 @@ impl PartitionWriter {
     }
 
     async fn open_file(&mut self, day: Day) -> Result<OpenFile> {
-        if self.open.len() >= self.max_open && !self.open.is_empty() {
+        while self.open.len() >= self.memory.open_files() && !self.open.is_empty() {
             let stale = self.open.remove(0);
             self.closed.push(stale.close().await?);
         }
@@ -275,13 +268,24 @@ impl PartitionWriter {
                 file.writer.flush().await?;
             }
         }
-        let taken: usize = self.open.iter().map(|file| file.writer.memory()).sum();
-        if taken <= MEMORY_BYTES {
+        let most = self.memory.row_groups(self.open.len());
+        if self.taken() <= most {
+            return Ok(());
+        }
+        // A row group that was ended counts until it is written, and a batch as it was given.
+        for file in &mut self.open {
+            file.writer.settle().await?;
+        }
+        if self.taken() <= most {
             return Ok(());
         }
         let largest = self.open.iter_mut().max_by_key(|file| file.writer.memory());
-        let Some(largest) = largest else { return Ok(()) };
-        largest.writer.flush().await
+        largest.map_or(Ok(()), |largest| largest.writer.end_group())
+    }
+
+    /// Bytes of memory that all open files take.
+    fn taken(&self) -> usize {
+        self.open.iter().map(|file| file.writer.memory()).sum()
     }
 
     async fn close_full(&mut self) -> Result<Vec<StagedFile>> {
@@ -290,7 +294,13 @@ impl PartitionWriter {
         loop {
             let at = self.open.iter().position(|file| file.writer.size() >= target);
             let Some(at) = at else { break };
-            let file = self.open.remove(at);
+            let mut file = self.open.remove(at);
+            // What the encoders have yet to do counts as it was given, which is more than it will be.
+            file.writer.settle().await?;
+            if file.writer.size() < target {
+                self.open.insert(at, file);
+                break;
+            }
             full.push(file.close().await?);
         }
         self.closed.extend(full.iter().cloned());
@@ -318,6 +328,11 @@ impl OpenFile {
         self.writer.write(part).await
     }
 
+    /// Ends the row group under way where it takes more than `most` bytes.
+    pub(super) async fn bound_memory(&mut self, most: usize) -> Result<()> {
+        if self.writer.memory() > most { self.writer.flush().await } else { Ok(()) }
+    }
+
     /// About how long it would be if it were closed now, in bytes.
     pub(super) fn size(&self) -> u64 {
         self.writer.size()
@@ -337,61 +352,6 @@ impl OpenFile {
             max_event: span.and_then(|(_, high)| instant(high)),
         })
     }
-}
-
-/// The rows of each day, without copying where they stand together. No days: all rows, one partition.
-fn split(days: &[Day]) -> Vec<(Day, Rows)> {
-    let mut runs: Vec<(Day, usize, usize)> = Vec::new();
-    for (row, day) in days.iter().enumerate() {
-        match runs.last_mut() {
-            Some((last, _, len)) if last == day => *len += 1,
-            _ => runs.push((*day, row, 1)),
-        }
-    }
-    match runs.as_slice() {
-        [] => return vec![(None, Rows::All)],
-        [(day, ..)] => return vec![(*day, Rows::All)],
-        _ => {}
-    }
-    let mut distinct: Vec<Day> = runs.iter().map(|(day, ..)| *day).collect();
-    distinct.sort_unstable();
-    distinct.dedup();
-    if distinct.len() == runs.len() {
-        let run = |(day, start, len)| (day, Rows::Run { start, len });
-        return runs.into_iter().map(run).collect();
-    }
-    let mut picked: BTreeMap<Day, Vec<u32>> = BTreeMap::new();
-    for (row, day) in (0_u32..).zip(days) {
-        picked.entry(*day).or_default().push(row);
-    }
-    picked.into_iter().map(|(day, rows)| (day, Rows::Picked(rows))).collect()
-}
-
-/// Notes where the rows of a part went: one after another from `first`.
-fn locate(places: &mut [RowPlace], rows: &Rows, first: RowPlace) -> Result<()> {
-    if places.is_empty() {
-        return Ok(());
-    }
-    let last = u64::from(first.row) + places.len() as u64;
-    if last > u64::from(u32::MAX) {
-        return Err(Error::new(ErrorKind::Unexpected, "a data file has too many rows"));
-    }
-    let next = (first.row..).map(|row| RowPlace { file: first.file, row });
-    match rows {
-        Rows::All => places.iter_mut().zip(next).for_each(|(place, at)| *place = at),
-        Rows::Run { start, len } => {
-            let run = places.iter_mut().skip(*start).take(*len);
-            run.zip(next).for_each(|(place, at)| *place = at);
-        }
-        Rows::Picked(rows) => {
-            for (row, at) in rows.iter().zip(next) {
-                if let Some(place) = places.get_mut(*row as usize) {
-                    *place = at;
-                }
-            }
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]

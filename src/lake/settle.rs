@@ -19,12 +19,16 @@ impl PartitionWriter {
     /// superseded rows, and with those under half the target size merged up to it, partition by partition.
     ///
     /// A file that needs neither is given back as it is. Rows keep their order within what is merged. Memory:
-    /// one file under way and a few batches. Only after a barrier.
+    /// one file under way and a few batches; the keys are let go. Only after a barrier, and
+    /// nothing is staged after it.
     ///
     /// # Errors
     /// `Store` with the path, also for a staged file that is no longer what it was.
     pub async fn settle(&mut self, files: Vec<StagedFile>) -> Result<Vec<StagedFile>> {
         self.check_closed("settling")?;
+        self.settled = true;
+        self.keys.let_go_of_keys();
+        self.memory.set_keys(self.keys.memory());
         let mut partitions: BTreeMap<String, Vec<StagedFile>> = BTreeMap::new();
         for file in &files {
             partitions.entry(file.partition.clone()).or_default().push(file.clone());
@@ -72,6 +76,7 @@ impl PartitionWriter {
                     None => self.create_file(None, partition.to_owned())?,
                 };
                 target.write(batch).await?;
+                target.bound_memory(self.memory.row_groups(1)).await?;
                 if target.size() >= self.format.target_bytes() {
                     merged.push(target.close().await?);
                 } else {

@@ -10,6 +10,7 @@ use uuid::Uuid;
 use crate::clock::Clock;
 use crate::error::{Error, ErrorKind, Result};
 use crate::http::client::Client;
+use crate::lake::budget::Budget;
 use crate::lake::store::Lake;
 use crate::run::plan::Unit;
 use crate::run::progress::Progress;
@@ -48,6 +49,8 @@ pub struct Extraction {
     pub refresh: bool,
     /// Windows in flight at once; at least 1.
     pub jobs: usize,
+    /// Bytes of memory for the whole run; without it only the bounds of each window hold.
+    pub memory: Option<u64>,
     /// Bounds of the whole run.
     pub limits: Limits,
     /// The time.
@@ -61,15 +64,17 @@ pub struct Extraction {
 /// Tries every window; a failure stops only its own.
 ///
 /// # Errors
-/// Only what concerns no window: a client that cannot be built, a lake that cannot be opened.
+/// Only what concerns no window: a client that cannot be built, a lake that cannot be opened, too little memory.
 pub async fn extract(extraction: Extraction) -> Result<RunReport> {
     let span = tracing::info_span!("run", run_id = %extraction.run_id);
     extract_all(extraction).instrument(span).await
 }
 
 async fn extract_all(extraction: Extraction) -> Result<RunReport> {
-    let Extraction { run_id, source, lake, units, refresh, jobs, limits, clock, stop, progress } =
-        extraction;
+    let Extraction { run_id, source, lake, units, refresh, jobs, .. } = extraction;
+    let Extraction { memory, limits, clock, stop, progress, .. } = extraction;
+    let at_once = jobs.min(units.len()).max(1);
+    let budget = memory.map(|total| Budget::of(total, at_once, lake.is_local())).transpose()?;
     lake.probe().await?;
     let client = Client::new(&source, Arc::clone(&clock))?;
     let run = Arc::new(Run {
@@ -80,6 +85,7 @@ async fn extract_all(extraction: Extraction) -> Result<RunReport> {
         },
         source,
         lake,
+        budget: Arc::new(budget.unwrap_or_default()),
         refresh,
         extracted_at: clock.now(),
         clock,

@@ -21,9 +21,6 @@ use crate::run::shared::Run;
 use crate::run::stages::Landed;
 use crate::spec::table::Table;
 
-/// Partition files that may be open at once: a day's window touches one or two, a backfill's few.
-const MAX_OPEN: usize = 8;
-
 /// A window's rows on their way into the lake, as far as they have come.
 #[derive(Debug)]
 pub(crate) struct Landing {
@@ -81,7 +78,7 @@ impl Landing {
             footer: Footer::entries(table, &name.to_string(), &run.run_id),
             first_file: 1,
             keys,
-            max_open: MAX_OPEN,
+            memory: run.budget.window(),
         };
         Ok(Self {
             staging: dir.staging_dir(&name, held.attempt()),
@@ -134,6 +131,8 @@ impl Landing {
         self.counts.nulled += decoded.nulled;
         self.position = page.after;
         self.seen.extend(page.seen);
+        // What the encoders still hold of it counts as the row groups' memory.
+        drop(page.room);
         Ok(())
     }
 

@@ -122,6 +122,7 @@ impl StreamWindow {
             units,
             refresh: false,
             jobs: 1,
+            memory: None,
             limits: Limits::default(),
             clock: Arc::new(SystemClock),
             stop: Stop::default(),

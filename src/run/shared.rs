@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 
 use crate::clock::Clock;
 use crate::http::client::Client;
+use crate::lake::budget::Budget;
 use crate::lake::store::Lake;
 use crate::run::progress::Progress;
 use crate::run::stop::Stop;
@@ -18,6 +19,7 @@ pub(crate) struct Run {
     pub(crate) source: Arc<Source>,
     pub(crate) client: Client,
     pub(crate) lake: Lake,
+    pub(crate) budget: Arc<Budget>,
     pub(crate) refresh: bool,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) stop: Stop,

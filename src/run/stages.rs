@@ -12,6 +12,7 @@ use tracing::Instrument as _;
 use crate::decode::shape::Shape;
 use crate::decode::{Decoded, Decoder};
 use crate::error::{Error, ErrorKind, Result};
+use crate::lake::budget::Budget;
 use crate::page::{Page, Position};
 
 /// Pages that wait to be written.
@@ -37,17 +38,22 @@ pub(crate) struct Landed {
     pub(crate) after: Position,
     /// The shape of everything up to this page, where it was asked for.
     pub(crate) shape: Option<Shape>,
+    /// Given back with the page.
+    pub(crate) room: Option<OwnedSemaphorePermit>,
 }
 
-/// A page that waits for the decoder, and the room that it takes.
+/// A page that waits for the decoder, and the room that it takes: in the queue, and in the memory of the run until
+/// it has landed.
 #[derive(Debug)]
 pub(crate) struct Waiting {
     page: Result<Page>,
-    _room: Option<OwnedSemaphorePermit>,
+    _queued: Option<OwnedSemaphorePermit>,
+    room: Option<OwnedSemaphorePermit>,
 }
 
-/// Reads `pages` ahead of the decoder. The next request leaves when a page is in, not when it has found a place.
-pub(crate) fn fetch<S>(pages: S) -> Receiver<Waiting>
+/// Reads `pages` ahead of the decoder, as far as `budget` has room for them. The next request leaves when a page is
+/// in, not when it has found a place.
+pub(crate) fn fetch<S>(pages: S, budget: Arc<Budget>) -> Receiver<Waiting>
 where
     S: futures::Stream<Item = Result<Page>> + Send + 'static,
 {
@@ -59,7 +65,7 @@ where
         while let Some(page) = next {
             // Behind an error there is nothing.
             let more = page.is_ok();
-            let queued = queue(&sender, &room, page);
+            let queued = queue(&sender, &room, &budget, page);
             let fetched = async { Ok(if more { pages.next().await } else { None }) };
             match tokio::try_join!(queued, fetched) {
                 Ok(((), page)) => next = page,
@@ -76,21 +82,22 @@ struct Closed;
 
 async fn queue(
     sender: &Sender<Waiting>,
-    room: &Arc<Semaphore>,
+    queue: &Arc<Semaphore>,
+    budget: &Budget,
     page: Result<Page>,
 ) -> Result<(), Closed> {
-    let room = match &page {
-        Ok(page) => {
-            let kib = u32::try_from(page.body.len() / 1024).unwrap_or(u32::MAX);
-            let kib = kib.clamp(1, WAITING_KIB);
-            tokio::select! {
-                room = Arc::clone(room).acquire_many_owned(kib) => room.ok(),
-                () = sender.closed() => return Err(Closed),
-            }
-        }
-        Err(_) => None,
+    let bytes = page.as_ref().ok().map(|page| page.body.len());
+    let taken = async {
+        let Some(bytes) = bytes else { return (None, None) };
+        let kib = u32::try_from(bytes / 1024).unwrap_or(u32::MAX).clamp(1, WAITING_KIB);
+        let queued = Arc::clone(queue).acquire_many_owned(kib).await.ok();
+        (queued, budget.page(bytes).await)
     };
-    sender.send(Waiting { page, _room: room }).await.map_err(|_| Closed)
+    let (queued, room) = tokio::select! {
+        taken = taken => taken,
+        () = sender.closed() => return Err(Closed),
+    };
+    sender.send(Waiting { page, _queued: queued, room }).await.map_err(|_| Closed)
 }
 
 /// The decoding stage: its output, and what it has seen when that has ended.
@@ -116,7 +123,8 @@ impl Decoding {
         let work = move || {
             let _entered = span.entered();
             while let Some(page) = pages.blocking_recv() {
-                let page = page.page.and_then(|page| decode(&mut decoder, page, &wants));
+                let Waiting { page, _queued, room } = page;
+                let page = page.and_then(|page| decode(&mut decoder, page, room, &wants));
                 let failed = page.is_err();
                 if sender.blocking_send(page).is_err() || failed {
                     break;
@@ -146,7 +154,12 @@ impl Decoding {
     }
 }
 
-fn decode(decoder: &mut Decoder, page: Page, wants: &AtomicBool) -> Result<Landed> {
+fn decode(
+    decoder: &mut Decoder,
+    page: Page,
+    room: Option<OwnedSemaphorePermit>,
+    wants: &AtomicBool,
+) -> Result<Landed> {
     let decoded = decoder.decode(&page)?;
     let shape = wants.swap(false, Ordering::Relaxed).then(|| decoder.shape().clone());
     Ok(Landed {
@@ -156,6 +169,7 @@ fn decode(decoder: &mut Decoder, page: Page, wants: &AtomicBool) -> Result<Lande
         seen: page.seen,
         after: page.after,
         shape,
+        room,
     })
 }
 
@@ -210,14 +224,14 @@ mod tests {
     async fn behind_an_error_there_is_nothing() {
         let failed = || Err(Error::new(ErrorKind::Api, "no"));
         let items = vec![page(1, 10), page(2, 10), failed(), page(4, 10)];
-        assert_eq!(numbers(fetch(futures::stream::iter(items))).await, [1, 2, 0]);
+        assert_eq!(numbers(fetch(futures::stream::iter(items), Arc::default())).await, [1, 2, 0]);
     }
 
     #[tokio::test]
     async fn fetching_goes_on_while_nobody_decodes_as_far_as_there_is_room() {
         for (size, most) in [(1024 * 1024, 10), (100 * 1024 * 1024, 3)] {
             let (pages, taken) = pages(vec![size; 12], Duration::from_millis(1));
-            let receiver = fetch(pages);
+            let receiver = fetch(pages, Arc::default());
             tokio::time::sleep(Duration::from_millis(300)).await;
             assert_eq!(taken.load(Ordering::SeqCst), most, "{size}");
             assert_eq!(numbers(receiver).await.len(), 12);

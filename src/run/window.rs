@@ -83,7 +83,7 @@ async fn extract(run: &Run, unit: &Unit) -> Result<(Outcome, Manifest)> {
         meter,
         stop.clone(),
     );
-    let mut decoding = Decoding::start(decoder, fetch(pages))?;
+    let mut decoding = Decoding::start(decoder, fetch(pages, Arc::clone(&run.budget)))?;
     let ended = land(run, &mut landing, &mut decoding, &held).await;
     // Whoever still waits for the API, or for the loss of the window, waits for nothing now.
     stop.cancel();

@@ -13,6 +13,7 @@ pub mod pointer;
 mod resolve;
 pub mod schema_json;
 mod shape;
+pub mod size;
 pub mod source;
 pub mod table;
 pub mod template;

@@ -141,6 +141,16 @@ fn a_mistyped_day_shows_the_form() {
 }
 
 #[test]
+fn too_little_memory_says_the_least_before_anything_is_asked() {
+    let (server, workspace) = two_refused_days();
+    let ended = workspace.extract_day(&["--memory", "8MiB"]).exits(2);
+    ended.complains(&["the least for --jobs 1 is 110MiB"]);
+    let ended = workspace.extract_day(&["--memory", "many"]).exits(2);
+    assert!(ended.stderr.contains("256MiB"), "{ended}");
+    assert_eq!(server.count(), 0);
+}
+
+#[test]
 fn a_plan_makes_nothing() {
     let (_server, workspace) = two_refused_days();
     let plan = ["plan", "source.yaml", "--date", "2026-03-17", "--lake", "lake"];

@@ -46,6 +46,7 @@ pub async fn run(args: DemoArgs, log: LogFormat) -> Result<u8> {
         units,
         refresh: false,
         jobs: 1,
+        memory: None,
         limits: Limits::default(),
         clock: Arc::new(SystemClock),
         stop: Stop::default(),

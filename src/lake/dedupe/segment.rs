@@ -5,8 +5,10 @@
 //! all that. Numbers are little-endian. Read in order, segments give the index as it was.
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
+use futures::StreamExt as _;
+use futures::stream::BoxStream;
 use serde::{Deserialize, Serialize};
-use xxhash_rust::xxh3::{Xxh3Default, xxh3_64};
+use xxhash_rust::xxh3::Xxh3Default;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::lake::dedupe::table::{Entry, KeyTable};
@@ -93,98 +95,158 @@ impl KeyIndex {
     pub async fn load(lake: &Lake, table: &Table, paths: &[String]) -> Result<Option<Self>> {
         let mut index = Self::new(table);
         for path in paths {
-            let bytes = lake.read(path).await?;
-            if let Err(what) = bytes.ok_or("it is missing").and_then(|bytes| index.replay(bytes)) {
-                tracing::warn!(path = lake.url_of(path), "the key index cannot be used: {what}");
-                return Ok(None);
+            match index.replay(lake, path).await {
+                Ok(()) => {}
+                Err(Fault::Damaged(what)) => {
+                    let path = lake.url_of(path);
+                    tracing::warn!(path, "the key index cannot be used: {what}");
+                    return Ok(None);
+                }
+                Err(Fault::Lake(error)) => return Err(error),
             }
         }
         Ok(Some(index))
     }
 
-    fn replay(&mut self, bytes: Bytes) -> Result<(), &'static str> {
-        let (header, mut body) = open(bytes)?;
+    /// Reads a segment piece by piece: it may be as large as the index itself.
+    async fn replay(&mut self, lake: &Lake, path: &str) -> Result<(), Fault> {
+        if lake.stat(path).await?.is_none() {
+            return Err(Fault::Damaged("it is missing"));
+        }
+        let mut segment = SegmentReader::open(lake, path).await?;
+        let header = segment.header().await?;
         if header.first_file != self.files.len() {
-            return Err("its files do not follow those of the segment before");
+            return Err(Fault::Damaged("its files do not follow those of the segment before"));
         }
         let words = match &self.keys {
-            Keys::None => return Err("the table has no primary key"),
-            Keys::Plain(_) => 0_u64,
+            Keys::None => return Err(Fault::Damaged("the table has no primary key")),
+            Keys::Plain(_) => 0,
             Keys::Versioned(_) => 2,
         };
-        let expected = header
-            .entries
-            .checked_mul(24 + 8 * words)
-            .zip(header.superseded.checked_mul(8))
-            .and_then(|(entries, rows)| entries.checked_add(rows));
-        if header.version_words as u64 != words || expected != Some(body.len() as u64) {
-            return Err("its header does not fit its length");
+        if header.version_words != words {
+            return Err(Fault::Damaged("its header is not of this table"));
         }
         self.files.extend(header.files);
         self.saved_files = self.files.len();
         let files = self.files.len();
-        let entries = usize::try_from(header.entries).map_err(|_| "it is too long")?;
         match &mut self.keys {
             Keys::None => {}
-            Keys::Plain(keys) => read_entries(keys, &mut body, entries, files)?,
-            Keys::Versioned(keys) => read_entries(keys, &mut body, entries, files)?,
+            Keys::Plain(keys) => read_entries(keys, &mut segment, header.entries, files).await?,
+            Keys::Versioned(keys) => {
+                read_entries(keys, &mut segment, header.entries, files).await?;
+            }
         }
-        while body.has_remaining() {
-            let place = read_place(&mut body, files)?;
-            self.supersede(place);
+        let mut left = header.superseded;
+        while left > 0 {
+            let mut rows = segment.take_some(&mut left, 8).await?;
+            while rows.has_remaining() {
+                self.supersede(read_place(&mut rows, files)?);
+            }
         }
-        Ok(())
+        segment.end().await
     }
 }
 
-/// Checks the frame and takes it off: what remains are entries and superseded rows.
-fn open(bytes: Bytes) -> Result<(Header, Bytes), &'static str> {
-    let cut = "it is cut short";
-    let content_len = bytes.len().checked_sub(CHECKSUM_BYTES).ok_or(cut)?;
-    let (mut content, mut checksum) = (bytes.slice(..content_len), bytes.slice(content_len..));
-    if !content.starts_with(MAGIC) {
-        return Err("it is no key index of this version");
-    }
-    if xxh3_64(&content) != checksum.get_u64_le() {
-        return Err("it is cut short or changed");
-    }
-    content.advance(MAGIC.len());
-    let header_len = content.try_get_u32_le().map_err(|_| cut)? as usize;
-    if header_len > content.len() {
-        return Err(cut);
-    }
-    let header = serde_json::from_slice(&content.split_to(header_len));
-    Ok((header.map_err(|_| "its header is not readable")?, content))
-}
-
-fn read_entries<const V: usize>(
+async fn read_entries<const V: usize>(
     keys: &mut KeyTable<V>,
-    body: &mut Bytes,
-    entries: usize,
+    segment: &mut SegmentReader,
+    entries: u64,
     files: usize,
-) -> Result<(), &'static str> {
-    for _ in 0..entries {
-        let key = [read_word(body)?, read_word(body)?];
-        let mut version = [0; V];
-        for word in &mut version {
-            *word = read_word(body)?;
+) -> Result<(), Fault> {
+    let mut left = entries;
+    while left > 0 {
+        let mut body = segment.take_some(&mut left, size_of::<Entry<V>>()).await?;
+        while body.has_remaining() {
+            let key = [read_word(&mut body)?, read_word(&mut body)?];
+            let mut version = [0; V];
+            for word in &mut version {
+                *word = read_word(&mut body)?;
+            }
+            keys.replace(Entry { key, version, place: read_place(&mut body, files)? });
         }
-        keys.replace(Entry { key, version, place: read_place(body, files)? });
     }
     Ok(())
 }
 
-fn read_word(body: &mut Bytes) -> Result<u64, &'static str> {
-    body.try_get_u64_le().map_err(|_| "it is cut short")
+fn read_word(body: &mut Bytes) -> Result<u64, Fault> {
+    body.try_get_u64_le().map_err(|_| CUT)
 }
 
-fn read_place(body: &mut Bytes, files: usize) -> Result<RowPlace, &'static str> {
-    let file = body.try_get_u32_le().map_err(|_| "it is cut short")?;
-    let row = body.try_get_u32_le().map_err(|_| "it is cut short")?;
+fn read_place(body: &mut Bytes, files: usize) -> Result<RowPlace, Fault> {
+    let file = body.try_get_u32_le().map_err(|_| CUT)?;
+    let row = body.try_get_u32_le().map_err(|_| CUT)?;
     if file as usize >= files {
-        return Err("it names a file that it does not know");
+        return Err(Fault::Damaged("it names a file that it does not know"));
     }
     Ok(RowPlace { file, row })
+}
+
+/// Why a segment was not read.
+#[derive(Debug)]
+enum Fault {
+    Damaged(&'static str),
+    Lake(Error),
+}
+
+const CUT: Fault = Fault::Damaged("it is cut short");
+
+impl From<Error> for Fault {
+    fn from(error: Error) -> Self {
+        Self::Lake(error)
+    }
+}
+
+/// A segment being read, hashed on the way.
+struct SegmentReader {
+    pieces: BoxStream<'static, Result<Bytes>>,
+    buffer: BytesMut,
+    hash: Xxh3Default,
+}
+
+impl SegmentReader {
+    async fn open(lake: &Lake, path: &str) -> Result<Self> {
+        let pieces = lake.read_stream(path).await?.boxed();
+        Ok(Self { pieces, buffer: BytesMut::new(), hash: Xxh3Default::new() })
+    }
+
+    async fn header(&mut self) -> Result<Header, Fault> {
+        if !self.take(MAGIC.len()).await?.starts_with(MAGIC) {
+            return Err(Fault::Damaged("it is no key index of this version"));
+        }
+        let length = self.take(4).await?.get_u32_le();
+        let header = self.take(length as usize).await?;
+        serde_json::from_slice(&header).map_err(|_| Fault::Damaged("its header is not readable"))
+    }
+
+    /// The next `length` bytes.
+    async fn take(&mut self, length: usize) -> Result<Bytes, Fault> {
+        while self.buffer.len() < length {
+            let piece = self.pieces.next().await.ok_or(CUT)??;
+            self.buffer.extend_from_slice(&piece);
+        }
+        let taken = self.buffer.split_to(length).freeze();
+        self.hash.update(&taken);
+        Ok(taken)
+    }
+
+    /// The next things of `size` bytes, as many as are at hand and one at least; `left` is what remains of them.
+    async fn take_some(&mut self, left: &mut u64, size: usize) -> Result<Bytes, Fault> {
+        let at_hand = (self.buffer.len() / size).max(1) as u64;
+        let count = at_hand.min(*left);
+        *left -= count;
+        self.take(usize::try_from(count).map_or(usize::MAX, |count| count * size)).await
+    }
+
+    /// Checks that what was read is what was written, and all of it.
+    async fn end(mut self) -> Result<(), Fault> {
+        let digest = self.hash.digest();
+        let checksum = self.take(CHECKSUM_BYTES).await?.get_u64_le();
+        let more = !self.buffer.is_empty() || self.pieces.next().await.transpose()?.is_some();
+        if checksum != digest || more {
+            return Err(Fault::Damaged("it is cut short or changed"));
+        }
+        Ok(())
+    }
 }
 
 fn unexpected(cause: impl std::error::Error + Send + Sync + 'static) -> Error {

@@ -3,12 +3,17 @@
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Date32Array, Decimal128Array, RecordBatch, StringArray};
-use arrow::datatypes::Schema;
-use parquet::basic::LogicalType;
+use arrow::datatypes::{Field, Schema, SchemaRef};
+use parquet::basic::{Encoding, LogicalType};
+use sha2::{Digest, Sha256};
 
 use super::*;
+use crate::error::ErrorKind;
+use crate::lake::parquet::weight::batch_bytes;
 use crate::lake::read_back::DataFileReader;
+use crate::lake::store::Lake;
 use crate::lake::tests::{Row, batch, rows, schema, table};
+use crate::spec::table::{Compression, ParquetOptions};
 
 fn format(schema: SchemaRef, change: impl FnOnce(&mut ParquetOptions)) -> DataFileFormat {
     let mut options = table(vec![], None, None).parquet;
@@ -178,6 +183,65 @@ async fn a_file_given_up_is_not_there() {
     writer.abort().await.expect("abort");
     assert!(lake.list("").await.expect("list").is_empty());
     assert_eq!(lake.sweep("t", "").await.expect("sweep"), 0);
+}
+
+#[tokio::test]
+async fn the_bytes_do_not_depend_on_how_fast_the_encoders_are() {
+    let lake = Lake::in_memory();
+    let given = many(30_000);
+    let batches: Vec<RecordBatch> = given.chunks(700).map(batch).collect();
+    let format = format(schema(), |options| options.row_group_bytes = 600_000);
+    let one = write(&lake, &format, &batches).await;
+    let mut writer = DataFileWriter::create(&lake, "t/y.parquet", &format).expect("create");
+    let mut told = Vec::new();
+    for batch in &batches {
+        writer.write(batch.clone()).await.expect("write");
+        // Every encoder is idle before the next.
+        let (memory, size) = (writer.memory(), writer.size());
+        tokio::time::sleep(std::time::Duration::from_millis(2)).await;
+        told.push((memory, size));
+    }
+    assert_eq!(writer.close().await.expect("close"), one);
+    let mut writer = DataFileWriter::create(&lake, "t/z.parquet", &format).expect("create");
+    for (batch, told) in batches.iter().zip(told) {
+        writer.write(batch.clone()).await.expect("write");
+        assert_eq!((writer.memory(), writer.size()), told);
+    }
+}
+
+#[tokio::test]
+async fn a_dropped_call_gives_the_file_up() {
+    let lake = Lake::in_memory();
+    let format = format(schema(), |_| {});
+    let mut writer = DataFileWriter::create(&lake, "t/x.parquet", &format).expect("create");
+    writer.write(batch(&many(50_000))).await.expect("write");
+    {
+        let mut flush = std::pin::pin!(writer.flush());
+        assert!(futures::poll!(&mut flush).is_pending());
+    }
+    let error = writer.write(batch(&many(1))).await.expect_err("given up");
+    assert_eq!(error.message(), "a data file was given up while it was written");
+    assert!(writer.close().await.is_err());
+    assert!(lake.list("").await.expect("list").is_empty());
+}
+
+#[tokio::test]
+async fn a_batch_of_other_columns_is_refused() {
+    let lake = Lake::in_memory();
+    let format = format(schema(), |_| {});
+    let rows = batch(&many(10));
+    let mut writer = DataFileWriter::create(&lake, "t/x.parquet", &format).expect("create");
+    let fewer = rows.project(&[0, 1]).expect("project");
+    assert_eq!(writer.write(fewer).await.expect_err("columns").kind(), ErrorKind::Unexpected);
+    // Of the same number, but not of the same types: the encoders find out, and a later call says so.
+    let mut writer = DataFileWriter::create(&lake, "t/y.parquet", &format).expect("create");
+    let other = rows.project(&[4, 3, 2, 1, 0]).expect("project");
+    let first = writer.write(other).await;
+    let error = match first {
+        Ok(()) => writer.close().await.expect_err("types"),
+        Err(error) => error,
+    };
+    assert_eq!(error.kind(), ErrorKind::Unexpected);
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use proptest::prelude::*;
 
 use super::*;
+use crate::lake::budget::Budget;
 use crate::lake::read_back::DataFileReader;
 use crate::lake::tests::{Row, batch, rows, schema, table};
 use crate::spec::table::ParquetOptions;
@@ -28,9 +29,17 @@ fn options(table: Table, attempt: u64, keys: Option<KeyIndex>) -> WriteOptions {
         footer: vec![("lakeward.window".to_owned(), name().to_string())],
         first_file: 1,
         keys,
-        max_open: 2,
+        memory: two_files(),
         table: Arc::new(table),
     }
+}
+
+/// So much memory that two files may be open.
+fn two_files() -> WindowMemory {
+    let budget = Budget::of(180 << 20, 1, false).expect("budget");
+    let memory = Arc::new(budget).window();
+    assert_eq!(memory.open_files(), 2);
+    memory
 }
 
 fn row(id: &str, part: i64, created_at: Option<i64>) -> Row {
@@ -56,7 +65,7 @@ async fn read_all(lake: &Lake, files: &[StagedFile]) -> Vec<(String, Row)> {
 async fn rows_go_to_their_utc_day_and_files_say_what_is_in_them() {
     let lake = Lake::in_memory();
     let mut options = options(table(vec![0], None, Some(3)), 2, None);
-    options.max_open = 8;
+    options.memory = Arc::new(Budget::default()).window();
     let mut writer = PartitionWriter::new(lake.clone(), options).expect("writer");
     let given = [
         row("a", 0, Some(START)),

@@ -8,6 +8,7 @@ use serde_json::Value;
 use crate::spec::declared::source::Size;
 use crate::spec::document::{Document, Place};
 use crate::spec::pointer::Pointer;
+use crate::spec::size::parse_size;
 use crate::spec::template::{Template, TemplateValue};
 use crate::window::parse_duration;
 
@@ -85,23 +86,6 @@ pub(super) fn size(
         return None;
     }
     bytes
-}
-
-fn parse_size(text: &str) -> Option<u64> {
-    let text = text.trim();
-    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
-    let (number, unit) = text.split_at(digits);
-    let factor: u64 = match unit.trim() {
-        "" | "B" => 1,
-        "KiB" => 1 << 10,
-        "MiB" => 1 << 20,
-        "GiB" => 1 << 30,
-        "kB" | "KB" => 1_000,
-        "MB" => 1_000_000,
-        "GB" => 1_000_000_000,
-        _ => return None,
-    };
-    number.parse::<u64>().ok()?.checked_mul(factor)
 }
 
 /// A JSON Pointer.
@@ -228,19 +212,4 @@ pub(super) fn path(document: &mut Document, place: &Place, text: &str) -> Option
     }
     let folder = document.file().parent().map(PathBuf::from).unwrap_or_default();
     Some(folder.join(text))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn sizes_have_units() {
-        assert_eq!(parse_size("64MiB"), Some(64 * 1024 * 1024));
-        assert_eq!(parse_size("1 GB"), Some(1_000_000_000));
-        assert_eq!(parse_size("17"), Some(17));
-        assert_eq!(parse_size("64mib"), None);
-        assert_eq!(parse_size("99999999999GiB"), None);
-        assert_eq!(parse_size(""), None);
-    }
 }
