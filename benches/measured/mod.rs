@@ -10,7 +10,8 @@ use nix::time::{ClockId, clock_gettime};
 /// CPU time of the process, all threads together, user and system: what else runs on the machine does not count.
 pub(crate) struct CpuTime;
 
-fn cpu_time() -> Duration {
+/// CPU time used so far.
+pub(crate) fn cpu_time() -> Duration {
     clock_gettime(ClockId::CLOCK_PROCESS_CPUTIME_ID).expect("the process's clock").into()
 }
 

@@ -8,8 +8,8 @@ use self::json::{Json, Layout};
 use self::random::Random;
 
 /// The first instant of the records, 2026-03-16T00:00:00Z, and the seconds that they spread over.
-const FIRST: u64 = 1_773_619_200;
-const SPAN: u64 = 3 * 86_400;
+pub(crate) const FIRST: u64 = 1_773_619_200;
+pub(crate) const SPAN: u64 = 3 * 86_400;
 
 /// How the records depart from clean, compact ones.
 #[derive(Clone, Copy, Debug, Default)]
@@ -83,9 +83,10 @@ impl Payments {
     }
 }
 
-/// The token of page `page`: opaque to a client, the page's number to who knows [`page_of`].
+/// The token of page `page`: opaque to a client, the page's number to who knows [`CURSOR_STEP`].
 pub(crate) fn cursor(page: u64) -> String {
-    format!("{:016x}", page.wrapping_mul(ODD))
+    format!("{:016x}", page.wrapping_mul(CURSOR_STEP))
 }
 
-const ODD: u64 = 0x9e37_79b9_7f4a_7c15;
+/// An odd number, so that its multiples modulo 2^64 are all different.
+pub(crate) const CURSOR_STEP: u64 = 0x9e37_79b9_7f4a_7c15;

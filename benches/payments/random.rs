@@ -26,7 +26,7 @@ impl Random {
     }
 
     pub(super) fn pick<'a, T: ?Sized>(&mut self, among: &[&'a T]) -> &'a T {
-        among[self.index(among.len())]
+        among.get(self.index(among.len())).copied().expect("something to pick from")
     }
 
     pub(super) fn shuffle<T>(&mut self, values: &mut [T]) {
@@ -40,7 +40,12 @@ impl Random {
     pub(super) fn token(&mut self, length: usize) -> String {
         const LETTERS: &[u8; 62] =
             b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
-        (0..length).map(|_| char::from(LETTERS[self.index(LETTERS.len())])).collect()
+        let mut letter = || char::from(self.pick_byte(LETTERS));
+        (0..length).map(|_| letter()).collect()
+    }
+
+    fn pick_byte(&mut self, among: &[u8]) -> u8 {
+        among.get(self.index(among.len())).copied().expect("something to pick from")
     }
 
     fn index(&mut self, length: usize) -> usize {
