@@ -68,7 +68,8 @@ pub(crate) struct Keys {
 
 struct ObjectKeys {
     parent: &'static str,
-    own: Vec<(&'static str, usize)>,
+    /// Owned: near the end of the constants' last page glibc's `memcmp` is slow beyond measure on some machines.
+    own: Vec<(String, usize)>,
     next: Cell<usize>,
 }
 
@@ -76,7 +77,7 @@ impl Keys {
     pub(crate) fn new() -> Self {
         let objects = ["", "card", "acquirer_data"].map(|parent| {
             let own = FIELDS.iter().enumerate().filter(|(_, (_, object, ..))| *object == parent);
-            let own = own.map(|(column, (_, _, key, _))| (*key, column)).collect();
+            let own = own.map(|(column, (_, _, key, _))| ((*key).to_owned(), column)).collect();
             ObjectKeys { parent, own, next: Cell::new(0) }
         });
         Self { objects }
