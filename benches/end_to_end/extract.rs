@@ -75,13 +75,14 @@ streams:
     /// Runs it into a new lake and checks that every record was written.
     ///
     /// # Errors
-    /// The exit code and the end of the log.
+    /// The exit code; the end of the log goes to stderr.
     pub(crate) fn run(&self, records: u64) -> Result<Cost, String> {
         let folder = places::fresh("lakeward");
         let report = folder.join("report.json");
         let cost = Cost::of(&self.command(&folder), &report);
         if cost.exit != 0 {
-            return Err(format!("exit {}: {}", cost.exit, end_of_log(&report)));
+            eprintln!("{}", end_of_log(&report));
+            return Err(format!("exit {}", cost.exit));
         }
         let report: serde_json::Value =
             serde_json::from_slice(&std::fs::read(&report).expect("a report")).expect("JSON");
@@ -97,5 +98,5 @@ fn end_of_log(output: &Path) -> String {
     log.push(".err");
     let log = std::fs::read_to_string(log).unwrap_or_default();
     let lines: Vec<&str> = log.lines().rev().take(4).collect();
-    lines.into_iter().rev().collect::<Vec<_>>().join("; ")
+    lines.into_iter().rev().collect::<Vec<_>>().join("\n")
 }

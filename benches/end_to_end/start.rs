@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use crate::extract::{Extract, Paging, SCHEMA};
 use crate::places;
-use crate::table::{Bar, Table, median};
+use crate::table::{Table, median};
 
 const TIMES: usize = 20;
 const PAGE: &str = r#"{"items":[],"total":0,"has_more":false,"cursor":null}"#;
@@ -21,18 +21,17 @@ pub(crate) fn measure(table: &mut Table) {
         let folder = places::fresh("lakeward");
         first_request(&listener, &mut extract.command(&folder))
     }));
-    let own_text = format!("{own:.1} ms");
     let mut curl = Command::new("curl");
     curl.args(["-s", &format!("http://{api}/v1/payments")]);
     let there = Command::new("curl").arg("--version").output().is_ok();
     let peer = match there {
         true => {
             let curl = median((0..TIMES).map(|_| first_request(&listener, &mut curl)));
-            format!("curl: {curl:.1} ms")
+            format!("curl: {curl:.1}")
         }
         false => "curl is not installed".to_owned(),
     };
-    table.row("start to first request, ms", &own_text, &peer, own, &Bar::Most(15.0));
+    table.plain("start to first request, ms", own, &peer, 15.0);
 }
 
 /// Milliseconds until the request's first byte; answers it, and waits for the end.

@@ -27,6 +27,12 @@ impl Table {
         self.push(format!("| {measure} | {own} | {peer} | {ratio:.3} | {text} | {held} |"));
     }
 
+    /// A figure whose bar is absolute, in the same unit.
+    pub(crate) fn plain(&mut self, measure: &str, own: f64, peer: &str, most: f64) {
+        let held = if own <= most { "yes" } else { "**no**" };
+        self.push(format!("| {measure} | {own:.1} | {peer} | | at most {most} | {held} |"));
+    }
+
     /// A figure without a bar.
     pub(crate) fn note(&mut self, measure: &str, own: &str, peer: &str) {
         self.push(format!("| {measure} | {own} | {peer} | | | |"));

@@ -47,6 +47,7 @@ impl Measurement for CpuTime {
 
 /// Criterion over CPU time, with its results beside the other made things of cargo.
 pub(crate) fn criterion() -> Criterion<CpuTime> {
+    forget_last_run();
     Criterion::default()
         .with_measurement(CpuTime)
         .output_directory(&results())
@@ -60,7 +61,16 @@ fn results() -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).join("criterion")
 }
 
-/// MB a CPU second of the last run of a bench that read `bytes` an iteration; `None` where it never ran.
+/// Takes away the last run's estimates, so that a table mixes no two runs; the baselines to compare with stay.
+fn forget_last_run() {
+    let folders = |path: PathBuf| std::fs::read_dir(path).into_iter().flatten().flatten();
+    for bench in folders(results()).flat_map(|group| folders(group.path())) {
+        // Most have none, and a run that leaves one behind only prints more.
+        let _ = std::fs::remove_dir_all(bench.path().join("new"));
+    }
+}
+
+/// MB a CPU second of a bench that read `bytes` an iteration; `None` where it did not run.
 pub(crate) fn rate(group: &str, bench: &str, bytes: usize) -> Option<f64> {
     let file = results().join(group).join(bench).join("new/estimates.json");
     let estimates: serde_json::Value = serde_json::from_slice(&std::fs::read(file).ok()?).ok()?;
