@@ -23,42 +23,62 @@ pub(crate) enum Kind {
     Json,
 }
 
-use Kind::{Bool, Json, Major, Minor, Text, Time};
+/// The object that a value stands in.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Object {
+    Record,
+    Card,
+    Acquirer,
+}
 
-/// Name, object that it stands in (`""`: the record itself), key, kind: as in `payments.yaml`.
-pub(crate) const FIELDS: [(&str, &str, &str, Kind); 32] = [
-    ("id", "", "id", Text),
-    ("amount", "", "amount", Minor),
-    ("currency", "", "currency", Text),
-    ("base_amount", "", "base_amount", Major),
-    ("status", "", "status", Text),
-    ("order_id", "", "order_id", Text),
-    ("invoice_id", "", "invoice_id", Text),
-    ("international", "", "international", Bool),
-    ("method", "", "method", Text),
-    ("amount_refunded", "", "amount_refunded", Minor),
-    ("refund_status", "", "refund_status", Text),
-    ("captured", "", "captured", Bool),
-    ("description", "", "description", Text),
-    ("card_id", "card", "id", Text),
-    ("card_name", "card", "name", Text),
-    ("card_last4", "card", "last4", Text),
-    ("card_network", "card", "network", Text),
-    ("bank", "", "bank", Text),
-    ("wallet", "", "wallet", Text),
-    ("vpa", "", "vpa", Text),
-    ("email", "", "email", Text),
-    ("contact", "", "contact", Text),
-    ("notes", "", "notes", Json),
-    ("fee", "", "fee", Major),
-    ("tax", "", "tax", Major),
-    ("error_code", "", "error_code", Text),
-    ("error_description", "", "error_description", Text),
-    ("rrn", "acquirer_data", "rrn", Text),
-    ("auth_code", "acquirer_data", "auth_code", Text),
-    ("created_at", "", "created_at", Time),
-    ("captured_at", "", "captured_at", Time),
-    ("settled_at", "", "settled_at", Time),
+impl Object {
+    /// The object below this one at `key`, where it holds columns.
+    pub(crate) fn below(self, key: &str) -> Option<Self> {
+        match (self, key) {
+            (Self::Record, "card") => Some(Self::Card),
+            (Self::Record, "acquirer_data") => Some(Self::Acquirer),
+            _ => None,
+        }
+    }
+}
+
+use Kind::{Bool, Json, Major, Minor, Text, Time};
+use Object::{Acquirer, Card, Record};
+
+/// Name, object that it stands in, key, kind: as in `payments.yaml`.
+pub(crate) const FIELDS: [(&str, Object, &str, Kind); 32] = [
+    ("id", Record, "id", Text),
+    ("amount", Record, "amount", Minor),
+    ("currency", Record, "currency", Text),
+    ("base_amount", Record, "base_amount", Major),
+    ("status", Record, "status", Text),
+    ("order_id", Record, "order_id", Text),
+    ("invoice_id", Record, "invoice_id", Text),
+    ("international", Record, "international", Bool),
+    ("method", Record, "method", Text),
+    ("amount_refunded", Record, "amount_refunded", Minor),
+    ("refund_status", Record, "refund_status", Text),
+    ("captured", Record, "captured", Bool),
+    ("description", Record, "description", Text),
+    ("card_id", Card, "id", Text),
+    ("card_name", Card, "name", Text),
+    ("card_last4", Card, "last4", Text),
+    ("card_network", Card, "network", Text),
+    ("bank", Record, "bank", Text),
+    ("wallet", Record, "wallet", Text),
+    ("vpa", Record, "vpa", Text),
+    ("email", Record, "email", Text),
+    ("contact", Record, "contact", Text),
+    ("notes", Record, "notes", Json),
+    ("fee", Record, "fee", Major),
+    ("tax", Record, "tax", Major),
+    ("error_code", Record, "error_code", Text),
+    ("error_description", Record, "error_description", Text),
+    ("rrn", Acquirer, "rrn", Text),
+    ("auth_code", Acquirer, "auth_code", Text),
+    ("created_at", Record, "created_at", Time),
+    ("captured_at", Record, "captured_at", Time),
+    ("settled_at", Record, "settled_at", Time),
 ];
 
 /// Which column a key goes to. Keys mostly come in the order of last time: the search begins behind the last hit.
@@ -67,25 +87,23 @@ pub(crate) struct Keys {
 }
 
 struct ObjectKeys {
-    parent: &'static str,
-    /// Owned: near the end of the constants' last page glibc's `memcmp` is slow beyond measure on some machines.
-    own: Vec<(String, usize)>,
+    own: Vec<(&'static str, usize)>,
     next: Cell<usize>,
 }
 
 impl Keys {
     pub(crate) fn new() -> Self {
-        let objects = ["", "card", "acquirer_data"].map(|parent| {
-            let own = FIELDS.iter().enumerate().filter(|(_, (_, object, ..))| *object == parent);
-            let own = own.map(|(column, (_, _, key, _))| ((*key).to_owned(), column)).collect();
-            ObjectKeys { parent, own, next: Cell::new(0) }
+        let objects = [Record, Card, Acquirer].map(|object| {
+            let own = FIELDS.iter().enumerate().filter(|(_, (_, of, ..))| *of == object);
+            let own = own.map(|(column, (_, _, key, _))| (*key, column)).collect();
+            ObjectKeys { own, next: Cell::new(0) }
         });
         Self { objects }
     }
 
-    /// The column of `key` in the object `parent`.
-    pub(crate) fn column(&self, parent: &str, key: &str) -> Option<usize> {
-        let ObjectKeys { own, next, .. } = self.objects.iter().find(|o| o.parent == parent)?;
+    /// The column of `key` in `object`.
+    pub(crate) fn column(&self, object: Object, key: &str) -> Option<usize> {
+        let ObjectKeys { own, next } = self.objects.get(object as usize)?;
         let (before, after) = own.split_at(next.get());
         let at = after.iter().position(|(own, _)| *own == key).map(|at| at + before.len());
         let at = at.or_else(|| before.iter().position(|(own, _)| *own == key))?;

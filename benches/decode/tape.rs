@@ -5,9 +5,9 @@
 use arrow::array::RecordBatch;
 use simd_json::Buffers;
 use simd_json::prelude::{TypedScalarValue, ValueAsScalar, Writable};
-use simd_json::value::tape::{Object, Value};
+use simd_json::value::tape::{Object as Members, Value};
 
-use crate::columns::{Columns, FIELDS, Keys, Kind, Scalar};
+use crate::columns::{Columns, FIELDS, Keys, Kind, Object, Scalar};
 
 /// The columns, and buffers that are used again.
 pub(crate) struct Reader {
@@ -39,7 +39,7 @@ impl Reader {
         let items = page.get("items").expect("items");
         for item in items.as_array().expect("an array").iter() {
             let mut found = [Value::NULL; FIELDS.len()];
-            find(&self.keys, "", &item.as_object().expect("an object"), &mut found);
+            find(&self.keys, Object::Record, &item.as_object().expect("an object"), &mut found);
             for (column, value) in found.into_iter().enumerate() {
                 push(&mut self.columns, column, value);
             }
@@ -48,20 +48,12 @@ impl Reader {
     }
 }
 
-fn find<'t, 'b>(
-    keys: &Keys,
-    parent: &'static str,
-    object: &Object<'t, 'b>,
-    found: &mut Found<'t, 'b>,
-) {
+fn find<'t, 'b>(keys: &Keys, of: Object, object: &Members<'t, 'b>, found: &mut Found<'t, 'b>) {
     for (key, value) in object {
-        match keys.column(parent, key) {
-            Some(column) => found[column] = value,
-            None => match (parent, key, value.as_object()) {
-                ("", "card", Some(card)) => find(keys, "card", &card, found),
-                ("", "acquirer_data", Some(data)) => find(keys, "acquirer_data", &data, found),
-                _ => {}
-            },
+        match (keys.column(of, key), of.below(key), value.as_object()) {
+            (Some(column), ..) => found[column] = value,
+            (None, Some(below), Some(members)) => find(keys, below, &members, found),
+            _ => {}
         }
     }
 }

@@ -8,28 +8,29 @@ use std::collections::HashSet;
 use arrow::array::RecordBatch;
 use serde_json::Value;
 
-use crate::columns::{Columns, FIELDS, Kind, Scalar};
+use crate::columns::{Columns, FIELDS, Kind, Object, Scalar};
 
 /// The columns and the paths seen so far.
 pub(crate) struct Reader {
     columns: Columns,
-    /// Object and key of each column.
-    keys: Vec<(String, String, Kind)>,
     paths: HashSet<String>,
 }
 
 impl Reader {
     pub(crate) fn new() -> Self {
-        let keys = FIELDS.map(|(_, object, key, kind)| (object.to_owned(), key.to_owned(), kind));
-        Self { columns: Columns::new(true), keys: keys.into(), paths: HashSet::new() }
+        Self { columns: Columns::new(true), paths: HashSet::new() }
     }
 
     pub(crate) fn decode(&mut self, body: &[u8]) -> RecordBatch {
         let page: Value = serde_json::from_slice(body).expect("JSON");
         let mut path = String::new();
         for item in page["items"].as_array().expect("items") {
-            for (column, (parent, key, kind)) in self.keys.iter().enumerate() {
-                let object = if parent.is_empty() { Some(item) } else { item.get(parent) };
+            for (column, (_, object, key, kind)) in FIELDS.iter().enumerate() {
+                let object = match object {
+                    Object::Record => Some(item),
+                    Object::Card => item.get("card"),
+                    Object::Acquirer => item.get("acquirer_data"),
+                };
                 let value = object.and_then(|object| object.get(key)).unwrap_or(&Value::Null);
                 if *kind == Kind::Json && !value.is_null() {
                     self.columns.push(column, Scalar::Text(&value.to_string()));

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use crate::columns::{Columns, FIELDS, Keys, Kind, Scalar};
+use crate::columns::{Columns, FIELDS, Keys, Kind, Object, Scalar};
 
 /// The columns and the undeclared keys seen so far.
 pub(crate) struct Reader {
@@ -39,7 +39,7 @@ impl Reader {
             let mut found = [None; FIELDS.len()];
             let seed = ObjectSeed {
                 keys: &self.keys,
-                parent: "",
+                object: Object::Record,
                 found: &mut found,
                 strays: &mut self.strays,
             };
@@ -56,7 +56,7 @@ impl Reader {
 
 struct ObjectSeed<'s, 'a> {
     keys: &'s Keys,
-    parent: &'static str,
+    object: Object,
     found: &'s mut Found<'a>,
     strays: &'s mut HashSet<String>,
 }
@@ -86,18 +86,13 @@ impl<'a> Visitor<'a> for ObjectSeed<'_, 'a> {
 
     fn visit_map<M: MapAccess<'a>>(self, mut members: M) -> Result<(), M::Error> {
         while let Some(Key(key)) = members.next_key()? {
-            let below = match (self.parent, &*key) {
-                ("", "card") => Some("card"),
-                ("", "acquirer_data") => Some("acquirer_data"),
-                _ => None,
-            };
-            if let Some(parent) = below {
+            if let Some(object) = self.object.below(&key) {
                 let (found, strays) = (&mut *self.found, &mut *self.strays);
-                members.next_value_seed(ObjectSeed { keys: self.keys, parent, found, strays })?;
+                members.next_value_seed(ObjectSeed { keys: self.keys, object, found, strays })?;
                 continue;
             }
             let value: &RawValue = members.next_value()?;
-            match self.keys.column(self.parent, &key) {
+            match self.keys.column(self.object, &key) {
                 Some(column) => self.found[column] = Some(value.get()),
                 None if self.strays.contains(&*key) => {}
                 None => drop(self.strays.insert(key.into_owned())),
