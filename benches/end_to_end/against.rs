@@ -14,18 +14,18 @@ use crate::table::{Bar, Table, median};
 pub(crate) fn small(table: &mut Table, runs: usize) {
     let data = places::data("small", 100);
     let api = serve(table, &data);
-    let dlt = best_dlt(&api, &data, runs.min(2));
+    let dlt = places::python_with("dlt")
+        .and_then(|(_, version)| Ok((version, best_dlt(&api, &data, runs.min(2))?)));
     if let Err(why) = &dlt {
         table.note("small: dlt", "", &format!("skipped: {why}"));
     }
     for (raw, bar) in [(true, 1.0 / 20.0), (false, 1.0 / 30.0)] {
         let own = costs(runs, || own(&api, &data, raw));
         note(table, &data, raw, &own);
-        let (Ok(own), Ok((mode, dlt))) = (own, &dlt) else { continue };
+        let (Ok(own), Ok((version, (mode, dlt)))) = (own, &dlt) else { continue };
         let title = format!("small, {}: CPU s", kept(raw));
-        let (own_text, dlt_text) =
-            (format!("{:.2}", own.cpu), format!("dlt ({mode}): {:.2}", dlt.cpu));
-        table.row(&title, &own_text, &dlt_text, own.cpu / dlt.cpu, &Bar::Most(bar));
+        let peer = format!("dlt {version} ({mode}): {:.2}", dlt.cpu);
+        table.row(&title, &format!("{:.2}", own.cpu), &peer, own.cpu / dlt.cpu, &Bar::Most(bar));
     }
 }
 
@@ -51,22 +51,26 @@ pub(crate) fn large(table: &mut Table, runs: usize) {
         let own = costs(runs, || own(&api, &data, raw));
         note(table, &data, raw, &own);
         let Ok(own) = own else { continue };
-        match costs(runs, || peer(&api, &data, ("duckdb", "duckdb_peer.py", mode))) {
-            Ok(duck) => compare(table, &format!("large, {}", kept(raw)), own, duck, bars),
+        let duck = places::python_with("duckdb").and_then(|(_, version)| {
+            let way = ("duckdb", "duckdb_peer.py", mode);
+            Ok((version, costs(runs, || peer(&api, &data, way))?))
+        });
+        match duck {
+            Ok((version, duck)) => compare(table, (raw, &version), own, duck, bars),
             Err(why) => table.note("large: DuckDB and curl", "", &format!("skipped: {why}")),
         }
     }
 }
 
-fn compare(table: &mut Table, title: &str, own: Cost, peer: Cost, bars: [f64; 3]) {
+fn compare(table: &mut Table, (raw, version): (bool, &str), own: Cost, peer: Cost, bars: [f64; 3]) {
     let figures = [
         ("CPU s", own.cpu, peer.cpu),
         ("wall s", own.wall, peer.wall),
         ("peak MB", own.peak, peer.peak),
     ];
     for ((unit, own, peer), bar) in figures.into_iter().zip(bars) {
-        let (own_text, peer_text) = (format!("{own:.2}"), format!("DuckDB: {peer:.2}"));
-        let title = format!("{title}: {unit}");
+        let (own_text, peer_text) = (format!("{own:.2}"), format!("DuckDB {version}: {peer:.2}"));
+        let title = format!("large, {}: {unit}", kept(raw));
         table.row(&title, &own_text, &peer_text, own / peer, &Bar::Most(bar));
     }
 }
@@ -108,7 +112,7 @@ fn peer(
     data: &Data,
     (module, script, mode): (&str, &str, &str),
 ) -> Result<Cost, String> {
-    let python = places::python_with(module)?;
+    let (python, _) = places::python_with(module)?;
     let folder = places::fresh("peer");
     let scripts = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/end_to_end");
     let mut command = Command::new(python);

@@ -27,14 +27,16 @@ pub(crate) fn fresh(name: &str) -> PathBuf {
     folder
 }
 
-/// The Python that `BENCH_PYTHON` names, where it has this module; else why not.
-pub(crate) fn python_with(module: &str) -> Result<PathBuf, String> {
+/// The Python that `BENCH_PYTHON` names and its version of this module; else why there is none.
+pub(crate) fn python_with(module: &str) -> Result<(PathBuf, String), String> {
     let python = std::env::var_os("BENCH_PYTHON")
         .map(PathBuf::from)
         .ok_or_else(|| format!("BENCH_PYTHON names no Python with {module}"))?;
-    let import = Command::new(&python).args(["-c", &format!("import {module}")]).output();
-    match import {
-        Ok(output) if output.status.success() => Ok(python),
+    let ask = format!("import {module}; print({module}.__version__)");
+    match Command::new(&python).args(["-c", &ask]).output() {
+        Ok(output) if output.status.success() => {
+            Ok((python, String::from_utf8_lossy(&output.stdout).trim().to_owned()))
+        }
         _ => Err(format!("{} has no {module}", python.display())),
     }
 }
