@@ -43,7 +43,6 @@ impl Extract<'_> {
                 "pagination: { type: cursor, cursor: /cursor, param: cursor, has_more: /has_more }"
                     .to_owned()
             }
-            Paging::Numbers(1) => "pagination: { type: page, param: page }".to_owned(),
             Paging::Numbers(at_once) => {
                 format!("concurrency: {at_once}\n    pagination: {{ type: page, param: page }}")
             }
