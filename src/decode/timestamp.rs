@@ -49,9 +49,9 @@ impl TimestampColumn {
     fn plain_number(&self, run: Run<'_>, span: Span) -> Option<i64> {
         let number = digits::parse(run.text.as_bytes(), span.range())?;
         let unit = self.rules.unit.unwrap_or(match number {
-            ..=SECONDS => TimeUnit::Seconds,
-            ..=MILLIS => TimeUnit::Millis,
-            ..=MICROS => TimeUnit::Micros,
+            number if number <= SECONDS => TimeUnit::Seconds,
+            number if number <= MILLIS => TimeUnit::Millis,
+            number if number <= MICROS => TimeUnit::Micros,
             _ => TimeUnit::Nanos,
         });
         if run.unit != Some(unit) {

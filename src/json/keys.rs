@@ -267,12 +267,13 @@ impl Keys {
     /// The declared members of `node` that are an array's items, with their indices.
     pub(super) fn items(&self, node: u32) -> Vec<(usize, Role)> {
         let Some(node) = self.node(node) else { return Vec::new() };
-        let item = |(key, at): (&Box<[u8]>, &u32)| {
-            let role = self.member(*at)?.role;
+        let item = |(key, at): (&[u8], u32)| {
+            let role = self.member(at)?.role;
             let index = std::str::from_utf8(key).ok().filter(|key| is_index(key.as_bytes()))?;
             (!matches!(role, Role::Undeclared(_))).then_some((index.parse().ok()?, role))
         };
-        let mut items: Vec<(usize, Role)> = node.members_by_key.iter().filter_map(item).collect();
+        let mut items: Vec<(usize, Role)> =
+            node.members_by_key.iter().map(|(key, at)| (&**key, *at)).filter_map(item).collect();
         items.sort_unstable_by_key(|(index, _)| *index);
         items
     }
