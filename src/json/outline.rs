@@ -6,11 +6,18 @@ use std::ops::Range;
 use crate::json::tape::Tape;
 
 /// The pointers into a body. The root of the tree is the whole body.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Outline {
     pub(super) root: Node,
     slots: usize,
     nodes: usize,
+}
+
+impl Default for Outline {
+    /// Nothing is wanted of the body, not even records.
+    fn default() -> Self {
+        Self { root: Node::default(), slots: 0, nodes: 1 }
+    }
 }
 
 /// A step of some pointers.
@@ -29,14 +36,9 @@ pub(super) struct Node {
 impl Outline {
     /// An outline of a body whose records stand at the pointer of these reference tokens (RFC 6901).
     pub fn of_records(tokens: &[String]) -> Self {
-        let mut outline = Self::of_document();
+        let mut outline = Self::default();
         outline.node(tokens).records = true;
         outline
-    }
-
-    /// An outline of a text without records, for [`crate::json::scanner::find`].
-    pub fn of_document() -> Self {
-        Self { root: Node::default(), slots: 0, nodes: 1 }
     }
 
     /// Notes the value at the pointer of these reference tokens; gives its slot in [`Found::values`].

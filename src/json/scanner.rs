@@ -4,6 +4,7 @@ use crate::json::fast;
 use crate::json::keys::Keys;
 use crate::json::outline::{Found, NotJson, Outline};
 use crate::json::reference;
+use crate::json::tape::Paths;
 
 /// Reads the pages of one stream. It learns the order of their keys; a clone learns on its own.
 #[derive(Clone, Debug)]
@@ -40,17 +41,15 @@ impl Scanner {
     }
 }
 
-/// The values that `outline` notes in one JSON text, by slot: a second look at something small.
-///
-/// # Errors
-/// What is wrong with the JSON.
-pub fn find(
-    outline: &Outline,
-    body: &[u8],
-) -> Result<Vec<Option<std::ops::Range<usize>>>, NotJson> {
-    let mut keys = Keys::new(crate::json::tape::Paths::default());
-    let text = utf8(body)?;
-    reference::scan(outline, &mut keys, text, start_of(text)).map(|found| found.values)
+/// The JSON text at the pointer of these reference tokens: a second look at something small. `None` where nothing stands
+/// there, or the body is not JSON.
+pub fn text_at<'a>(tokens: &[String], body: &'a [u8]) -> Option<&'a str> {
+    let mut outline = Outline::default();
+    outline.note(tokens);
+    let text = utf8(body).ok()?;
+    let mut keys = Keys::new(Paths::default());
+    let found = reference::scan(&outline, &mut keys, text, start_of(text)).ok()?;
+    text.get(found.values.into_iter().next()??)
 }
 
 /// Behind a byte order mark, which RFC 8259 section 8.1 lets a reader ignore.

@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
-use super::text_at;
 use crate::error::{Error, ErrorKind};
 use crate::json::outline::kind;
+use crate::json::scanner::text_at;
 use crate::spec::pointer::Pointer;
 
 /// Keys that the message lists at most.

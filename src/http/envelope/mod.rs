@@ -12,7 +12,7 @@ use bytes::Bytes;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::json::outline::{Found, NotJson, Outline, Records, kind};
-use crate::json::scanner::{Scanner, find};
+use crate::json::scanner::{Scanner, text_at};
 use crate::json::tape::{Paths, Tape};
 use crate::spec::keys::record_keys;
 use crate::spec::pagination::{CursorFrom, Pagination};
@@ -205,14 +205,6 @@ pub(super) fn token_of_record(record: &Bytes, pointer: &Pointer) -> Result<Strin
             .hint("`last_record` is the JSON Pointer of a field that every record has")
         },
     )
-}
-
-/// The JSON text at a pointer's tokens, in a small body.
-fn text_at<'a>(tokens: &[String], body: &'a [u8]) -> Option<&'a str> {
-    let mut outline = Outline::of_document();
-    outline.note(tokens);
-    let span = find(&outline, body).ok()?.into_iter().next()??;
-    std::str::from_utf8(body.get(span)?).ok()
 }
 
 /// Where a stream's bodies say whether more pages follow, and how they are asked for.
