@@ -9,7 +9,8 @@ use lakeward_fuzz::both_ways;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|text: &str| {
-    let [quoted, _] = both_ways(&FieldType::Scalar(Scalar::Timestamp), text);
+    let decoded = both_ways(&FieldType::Scalar(Scalar::Timestamp), text);
+    let [quoted, ..] = decoded.as_slice() else { return };
     let Ok(oracle) = DateTime::parse_from_rfc3339(text) else { return };
     // Chrono keeps a leap second inside its minute; ours is the next minute's first.
     if oracle.timestamp_subsec_nanos() >= 1_000_000_000 {

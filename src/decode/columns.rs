@@ -7,7 +7,6 @@ use arrow::array::{ArrayRef, StringViewBuilder};
 use arrow::buffer::Buffer;
 use arrow::datatypes::{DataType, Field as ArrowField, Schema, SchemaRef, TimeUnit};
 
-use crate::decode::column::unbuilt;
 use crate::decode::types::arrow_type;
 use crate::error::{Error, ErrorKind, Result};
 use crate::json::escape::mend;
@@ -18,24 +17,34 @@ use crate::spec::table::{FieldType, OnInvalid, Table};
 const EXTRACTED_AT: &str = "_extracted_at";
 
 /// The raw column: views into the page's body, free of copies but for records with lone surrogates, which readers of
-/// JSON refuse: there their escapes become U+FFFD (DESIGN §4). Dead letters keep them.
+/// JSON refuse: there their escapes become U+FFFD (DESIGN §4). Dead letters keep them. `text` is the page's body.
 pub(crate) fn raw_column(page: &Page, text: &str) -> Result<ArrayRef> {
+    debug_assert_eq!(text.as_bytes(), &page.body[..], "the text of another page");
     let mut builder = StringViewBuilder::with_capacity(page.tape.rows.len());
     let block = builder.append_block(Buffer::from(page.body.clone()));
     let beyond =
-        || Error::new(ErrorKind::Unexpected, "a page of more than 4 GiB reached the decoder");
+        || Error::new(ErrorKind::Unexpected, "a page's records are not where its scan found them");
     for row in &page.tape.rows {
         let span = usize::try_from(row.record).ok().and_then(|n| page.records.get(n));
         let span = span.ok_or_else(beyond)?;
+        let record = text.get(span.clone()).ok_or_else(beyond)?;
         if row.escaped
-            && let Some((text, _)) = text.get(span.clone()).and_then(mend)
+            && let Some((mended, _)) = mend(record)
         {
-            builder.append_value(text);
+            builder.append_value(mended);
             continue;
         }
         let offset = u32::try_from(span.start).map_err(|_| beyond())?;
-        let length = u32::try_from(span.len()).map_err(|_| beyond())?;
-        builder.try_append_view(block, offset, length).map_err(unbuilt)?;
+        let length = u32::try_from(record.len()).map_err(|_| beyond())?;
+        #[expect(
+            unsafe_code,
+            reason = "the checked way reads every record once more for its UTF-8"
+        )]
+        // SAFETY: `block` is the page's body, of which `text` is the whole as checked UTF-8, and `record` is a slice of
+        // `text` at `offset` of `length` bytes: in the block, and cut between characters.
+        unsafe {
+            builder.append_view_unchecked(block, offset, length);
+        }
     }
     Ok(Arc::new(builder.finish()))
 }
