@@ -8,7 +8,7 @@ use crate::decode::cells::Cells;
 use crate::decode::column::{Run, Taken};
 use crate::decode::plan::{Outcome, Plan};
 use crate::decode::shape::{FieldShape, Place};
-use crate::json::span::{Form, Span};
+use crate::json::span::{Form, Kind, Span};
 use crate::json::tape::Tape;
 
 /// Records that are read together: their spans fit the fastest memory, and their counts a byte each.
@@ -164,7 +164,7 @@ fn is_settled(shape: &FieldShape, counts: Counts, pointer: u8) -> bool {
     let answered = shape.pointers.get(usize::from(pointer)).map(|pointer| &pointer.answered);
     Form::ALL.into_iter().filter(|form| counts.get(*form) > 0).all(|form| match form.kind() {
         None => shape.absent.is_settled(),
-        Some(crate::json::span::Kind::Null) => true,
+        Some(Kind::Null) => true,
         Some(kind) => {
             shape.kinds.get(kind).is_settled() && answered.is_some_and(|seen| seen.is_settled())
         }

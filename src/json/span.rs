@@ -104,11 +104,9 @@ impl Form {
     }
 }
 
-/// The longest value that a span can hold, in bytes.
-pub const MAX_LENGTH: usize = LENGTH as usize;
-
 const FORM_SHIFT: u32 = 29;
 const ESCAPED: u32 = 1 << 28;
+/// The longest value that a span can hold, in bytes: 16 times the largest record.
 const LENGTH: u32 = ESCAPED - 1;
 
 /// Where a value stands: eight bytes, as there is one for every field of every record of a page.
@@ -124,7 +122,7 @@ impl Span {
     pub const NONE: Self = Self { start: 0, rest: 0 };
 
     /// The value of `form` from `start` to `end`; [`Span::NONE`] where that is beyond 4 GiB, or longer than
-    /// [`MAX_LENGTH`].
+    /// 256 MiB.
     #[inline]
     pub fn new(form: Form, start: usize, end: usize, escaped: bool) -> Self {
         let (Ok(first), Ok(length)) =

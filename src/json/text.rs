@@ -163,13 +163,11 @@ fn container(bytes: &[u8], mut at: usize, depth: u32) -> Option<(usize, bool)> {
         // A value begins at `at`.
         match bytes.get(at)? {
             open @ (b'{' | b'[') => {
-                levels.enter(*open == b'{')?;
+                let object = *open == b'{';
+                levels.enter(object)?;
                 at = skip_space(bytes, at + 1);
-                let empty = bytes.get(at)? == if *open == b'{' { &b'}' } else { &b']' };
-                if !empty {
-                    if *open == b'{' {
-                        at = key(bytes, at, &mut escaped)?;
-                    }
+                if bytes.get(at)? != if object { &b'}' } else { &b']' } {
+                    at = if object { key(bytes, at, &mut escaped)? } else { at };
                     continue;
                 }
                 at += 1;
@@ -185,27 +183,9 @@ fn container(bytes: &[u8], mut at: usize, depth: u32) -> Option<(usize, bool)> {
             b'f' => at = word(bytes, at, b"false")?,
             _ => at = number(bytes, at)?.0,
         }
-        // A value ended at `at`: what it is inside of may end as well.
-        loop {
-            if levels.depth == 0 {
-                return Some((at, escaped));
-            }
-            at = skip_space(bytes, at);
-            match (bytes.get(at)?, levels.in_object()) {
-                (b',', true) => {
-                    at = key(bytes, skip_space(bytes, at + 1), &mut escaped)?;
-                    break;
-                }
-                (b',', false) => {
-                    at = skip_space(bytes, at + 1);
-                    break;
-                }
-                (b'}', true) | (b']', false) => {
-                    at += 1;
-                    levels.leave();
-                }
-                _ => return None,
-            }
+        match levels.next(bytes, at, &mut escaped)? {
+            (true, next) => at = next,
+            (false, end) => return Some((end, escaped)),
         }
     }
 }
@@ -245,7 +225,23 @@ impl Levels {
         self.objects >>= 1;
     }
 
-    fn in_object(&self) -> bool {
-        self.objects & 1 == 1
+    /// Behind a value: where the next one begins, or the end of all that it is inside of.
+    #[inline]
+    fn next(&mut self, bytes: &[u8], mut at: usize, escaped: &mut bool) -> Option<(bool, usize)> {
+        while self.depth > 0 {
+            at = skip_space(bytes, at);
+            match (bytes.get(at)?, self.objects & 1 == 1) {
+                (b',', true) => {
+                    return Some((true, key(bytes, skip_space(bytes, at + 1), escaped)?));
+                }
+                (b',', false) => return Some((true, skip_space(bytes, at + 1))),
+                (b'}', true) | (b']', false) => {
+                    at += 1;
+                    self.leave();
+                }
+                _ => return None,
+            }
+        }
+        Some((false, at))
     }
 }
