@@ -82,9 +82,9 @@ def landed(lake, pages):
     """Every row of every page, once, in its partition."""
     import duckdb
 
-    found = duckdb.sql(f"""select count(*), count(distinct id), sum(amount),
+    (found,) = duckdb.sql(f"""select count(*), count(distinct id), sum(amount),
         count(*) filter (date::varchar <> strftime(created_at at time zone 'UTC', '%Y-%m-%d')), count(distinct date)
-        from read_parquet('{lake}/events/date=*/*.parquet', hive_partitioning=true)""").fetchone()
+        from read_parquet('{lake}/events/date=*/*.parquet', hive_partitioning=true)""").fetchall()
     cents = sum(n * 37 % 9973 * 100 + n % 100 for n in range(PER_PAGE))
     want = (pages * PER_PAGE, pages * PER_PAGE, harness.money(pages * cents) / 100, 0, DAYS)
     assert found == want, f"found {found} instead of {want}"
