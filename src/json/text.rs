@@ -44,27 +44,28 @@ pub(super) fn string(bytes: &[u8], mut at: usize) -> Option<(usize, bool)> {
             break;
         }
     }
-    // An escape, or the last bytes of the text.
-    let end = string_bytewise(bytes, at)?;
-    Some((end, bytes.get(at..end)?.contains(&b'\\')))
+    escaped_string(bytes, at)
 }
 
-/// As [`string`], with its escapes.
-fn string_bytewise(bytes: &[u8], mut at: usize) -> Option<usize> {
+/// As [`string`], from an escape on, or from the last bytes of the text.
+fn escaped_string(bytes: &[u8], mut at: usize) -> Option<(usize, bool)> {
+    let mut escaped = false;
     loop {
         match bytes.get(at)? {
-            b'"' => return Some(at + 1),
-            b'\\' => match bytes.get(at + 1)? {
-                b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => at += 2,
-                b'u' => {
-                    let digits = bytes.get(at + 2..at + 6)?;
-                    digits.iter().all(u8::is_ascii_hexdigit).then_some(())?;
-                    at += 6;
-                }
-                _ => return None,
-            },
+            b'"' => return Some((at + 1, escaped)),
+            b'\\' => {
+                escaped = true;
+                at += match bytes.get(at + 1)? {
+                    b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => 2,
+                    b'u' => {
+                        let digits = bytes.get(at + 2..at + 6)?;
+                        digits.iter().all(u8::is_ascii_hexdigit).then_some(6)?
+                    }
+                    _ => return None,
+                };
+            }
             0..0x20 => return None,
-            _ => at += 1,
+            _ => at += chunk(bytes, at).map_or(1, |chunk| find::plain(chunk)),
         }
     }
 }
