@@ -65,7 +65,7 @@ fn escaped_string(bytes: &[u8], mut at: usize) -> Option<(usize, bool)> {
                 };
             }
             0..0x20 => return None,
-            _ => at += chunk(bytes, at).map_or(1, |chunk| find::plain(chunk)),
+            _ => at += chunk(bytes, at).map_or(1, find::plain),
         }
     }
 }
