@@ -9,7 +9,7 @@ use crate::json::keys::{Found, Keys, NOBODY, Role};
 use crate::json::outline::{self, Node, Outline, Records};
 use crate::json::reference;
 use crate::json::span::{Form, Span};
-use crate::json::tape::{MAX_BYTES, Refusal, Row, Stray, Tape};
+use crate::json::tape::{MAX_BYTES, MAX_DEPTH, Refusal, Row, Stray, Tape};
 use crate::json::text::{after_colon, skip_space, string, value};
 
 /// Reads a page, which is `text` from `start` on. `None` leaves it to the reference.
@@ -172,6 +172,8 @@ struct Record<'a> {
 impl Record<'_> {
     /// Reads the object at `at`, the value of `node`, which is inside `depth` others.
     fn object(&mut self, node: u32, at: usize, depth: u32, values: &mut [Span]) -> Option<usize> {
+        // What is deeper than a record may be is the reference's to say.
+        (depth < MAX_DEPTH).then_some(())?;
         let bytes = self.bytes;
         let (serial, first) = self.keys.enter(node)?;
         let mut at = skip_space(bytes, at + 1);

@@ -110,6 +110,18 @@ fn records_that_are_none_have_no_row() {
 }
 
 #[test]
+fn a_declared_pointer_may_lead_deeper_than_a_record_may_be() {
+    let deep = |levels: usize| format!("[{}1{}]", "{\"a\":".repeat(levels), "}".repeat(levels));
+    for (levels, rows) in [(128, 1), (129, 0)] {
+        let mut keys = Keys::new(Paths::default());
+        keys.insert(&vec!["a".to_owned(); levels], false);
+        keys.seal();
+        let found = Scanner::new(Outline::of_records(&[]), keys).scan(deep(levels).as_bytes());
+        assert_eq!(found.expect("JSON").tape.rows.len(), rows, "{levels}");
+    }
+}
+
+#[test]
 fn undeclared_paths_are_numbered_as_they_are_met() {
     let mut keys = many_keys();
     let text =
