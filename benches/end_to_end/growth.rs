@@ -7,9 +7,8 @@ use crate::template;
 
 const SIZES: [u64; 3] = [100_000, 1_000_000, 10_000_000];
 
-/// Tables of the key index and bytes of a bucket: a key, its row's place, and the table's own byte.
-const INDEX_PARTS: u64 = 64;
-const BUCKET_BYTES: u64 = 24 + 1;
+/// Bytes of the key index a key: 24 of key and place, and the free slots of its table.
+const BYTES_A_KEY: u64 = 31;
 
 struct Point {
     records: f64,
@@ -65,10 +64,9 @@ fn point(records: u64, runs: usize) -> Point {
     }
 }
 
-/// The key index's memory: each of its tables has a power of two of buckets, at most seven in eight of them taken.
+/// The key index's memory: about the same a key at any size.
 fn index_bytes(keys: u64) -> u64 {
-    let taken = keys.div_ceil(INDEX_PARTS);
-    INDEX_PARTS * (taken * 8).div_ceil(7).next_power_of_two() * BUCKET_BYTES
+    keys * BYTES_A_KEY
 }
 
 /// The slope of the least squares through all points: start-up is what remains.
