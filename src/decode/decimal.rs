@@ -20,6 +20,11 @@ pub(crate) struct DecimalColumn {
     values: Values<Decimal128Type>,
     precision: u8,
     arrow_scale: i8,
+    rule: DecimalRule,
+}
+
+/// What makes a value of the column.
+struct DecimalRule {
     scale: u8,
     /// Ten to the precision: the first magnitude that does not fit.
     limit: u128,
@@ -42,14 +47,18 @@ impl DecimalColumn {
             values: Values::new(),
             precision,
             arrow_scale,
-            scale,
-            limit: 10u128.checked_pow(u32::from(precision)).unwrap_or(u128::MAX),
-            rules: field.decimal.clone(),
-            bounds: Bounds::new(field, u32::from(scale)),
-            currency: (String::new(), 0),
+            rule: DecimalRule {
+                scale,
+                limit: 10u128.checked_pow(u32::from(precision)).unwrap_or(u128::MAX),
+                rules: field.decimal.clone(),
+                bounds: Bounds::new(field, u32::from(scale)),
+                currency: (String::new(), 0),
+            },
         })
     }
+}
 
+impl DecimalRule {
     fn read(&self, cell: Cell<'_>) -> Result<i128, Invalid> {
         let number = match cell.raw.as_bytes().first() {
             Some(b'"') => read_text(&unescape(cell.raw).0, self.rules.decimal_mark)?,
@@ -82,7 +91,7 @@ impl DecimalColumn {
 }
 
 /// The usual amounts: up to 18 digits, of which as many are fraction as the column has at most.
-impl DecimalColumn {
+impl DecimalRule {
     fn plain(&mut self, run: Run<'_>, row: usize, span: Span) -> Option<i128> {
         let text = run.text.as_bytes();
         let mut range = span.range();
@@ -157,23 +166,13 @@ fn minor_digits(units: &MinorUnits, currency: Option<&str>) -> Result<u8, Invali
 
 impl ColumnDecoder for DecimalColumn {
     fn push(&mut self, cell: Option<Cell<'_>>) -> Result<Seen, Invalid> {
-        let value = cell.map(|cell| self.read(cell)).transpose();
+        let value = cell.map(|cell| self.rule.read(cell)).transpose();
         self.values.push_option(value.ok().flatten());
         value.map(|_| Seen::default())
     }
 
     fn push_plain(&mut self, run: Run<'_>) -> Taken {
-        for (row, span) in run.spans.iter().enumerate() {
-            if span.is_nothing() {
-                self.values.push_null();
-                continue;
-            }
-            match self.plain(run, row, *span) {
-                Some(value) => self.values.push(value),
-                None => return Taken { rows: row, units: 0 },
-            }
-        }
-        Taken { rows: run.spans.len(), units: 0 }
+        self.values.push_run(run, |row, span| self.rule.plain(run, row, span))
     }
 
     fn finish(&mut self) -> Result<ArrayRef> {

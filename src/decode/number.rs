@@ -12,7 +12,7 @@ use crate::decode::exact::{Exact, Misfit, Rounding, split_digits};
 use crate::decode::values::Values;
 use crate::error::Result;
 use crate::json::escape::unescape;
-use crate::json::span::{Form, Span};
+use crate::json::span::Span;
 use crate::spec::table::Field;
 
 /// Builds an `Int32` or `Int64` column.
@@ -44,17 +44,7 @@ impl<T: ArrowPrimitiveType<Native: TryFrom<i128>>> ColumnDecoder for IntColumn<T
     }
 
     fn push_plain(&mut self, run: Run<'_>) -> Taken {
-        for (row, span) in run.spans.iter().enumerate() {
-            if span.is_nothing() {
-                self.values.push_null();
-                continue;
-            }
-            match self.plain(run, *span) {
-                Some(value) => self.values.push(value),
-                None => return Taken { rows: row, units: 0 },
-            }
-        }
-        Taken { rows: run.spans.len(), units: 0 }
+        self.values.push_run(run, |_, span| plain_integer::<T>(run, span, self.bounds))
     }
 
     fn finish(&mut self) -> Result<ArrayRef> {
@@ -63,17 +53,19 @@ impl<T: ArrowPrimitiveType<Native: TryFrom<i128>>> ColumnDecoder for IntColumn<T
 }
 
 /// The usual integers: up to 18 digits.
-impl<T: ArrowPrimitiveType<Native: TryFrom<i128>>> IntColumn<T> {
-    fn plain(&self, run: Run<'_>, span: Span) -> Option<T::Native> {
-        let text = run.text.as_bytes();
-        let mut range = span.range();
-        let negative = text.get(range.start)? == &b'-';
-        range.start += usize::from(negative);
-        let digits = i128::from(digits::parse(text, range)?);
-        let value = if negative { -digits } else { digits };
-        self.bounds.check(value).ok()?;
-        T::Native::try_from(value).ok()
-    }
+fn plain_integer<T: ArrowPrimitiveType<Native: TryFrom<i128>>>(
+    run: Run<'_>,
+    span: Span,
+    bounds: Bounds,
+) -> Option<T::Native> {
+    let text = run.text.as_bytes();
+    let mut range = span.range();
+    let negative = text.get(range.start)? == &b'-';
+    range.start += usize::from(negative);
+    let digits = i128::from(digits::parse(text, range)?);
+    let value = if negative { -digits } else { digits };
+    bounds.check(value).ok()?;
+    T::Native::try_from(value).ok()
 }
 
 fn read_integer(raw: &str) -> Result<i128, Invalid> {
@@ -109,6 +101,11 @@ fn padded_integer(text: &str) -> Option<Exact> {
 /// Builds a `Float64` column.
 pub(crate) struct FloatColumn {
     values: Values<Float64Type>,
+    range: FloatRange,
+}
+
+/// The declared bounds of a `Float64` column.
+struct FloatRange {
     min: f64,
     max: f64,
 }
@@ -118,14 +115,11 @@ impl FloatColumn {
     pub(crate) fn new(field: &Field) -> Self {
         let min = field.min.and_then(|bound| bound.to_f64()).unwrap_or(f64::NEG_INFINITY);
         let max = field.max.and_then(|bound| bound.to_f64()).unwrap_or(f64::INFINITY);
-        Self { values: Values::new(), min, max }
+        Self { values: Values::new(), range: FloatRange { min, max } }
     }
+}
 
-    fn plain(&self, run: Run<'_>, span: Span) -> Option<f64> {
-        let number = matches!(span.form(), Form::Integer | Form::Fraction);
-        number.then(|| self.parse(run.raw(span)).ok()).flatten()
-    }
-
+impl FloatRange {
     fn read(&self, raw: &str) -> Result<f64, Invalid> {
         let (text, _) = unescape(raw);
         // The grammar is JSON's: Rust's parser would take `inf`, `NaN` and `1.` too.
@@ -150,23 +144,14 @@ impl FloatColumn {
 
 impl ColumnDecoder for FloatColumn {
     fn push(&mut self, cell: Option<Cell<'_>>) -> Result<Seen, Invalid> {
-        let value = cell.map(|cell| self.read(cell.raw)).transpose();
+        let value = cell.map(|cell| self.range.read(cell.raw)).transpose();
         self.values.push_option(value.ok().flatten());
         value.map(|_| Seen::default())
     }
 
     fn push_plain(&mut self, run: Run<'_>) -> Taken {
-        for (row, span) in run.spans.iter().enumerate() {
-            if span.is_nothing() {
-                self.values.push_null();
-                continue;
-            }
-            match self.plain(run, *span) {
-                Some(value) => self.values.push(value),
-                None => return Taken { rows: row, units: 0 },
-            }
-        }
-        Taken { rows: run.spans.len(), units: 0 }
+        // Of the natural forms only numbers are left, whose grammar the scan has checked.
+        self.values.push_run(run, |_, span| self.range.parse(run.raw(span)).ok())
     }
 
     fn finish(&mut self) -> Result<ArrayRef> {

@@ -148,6 +148,8 @@ type Handler = dyn Fn(&Request, usize) -> Reply + Send + Sync;
 struct Shared {
     handler: Box<Handler>,
     requests: Mutex<Vec<Request>>,
+    /// Requests that wait for their answer, and the most that ever did.
+    waiting: Mutex<(usize, usize)>,
     stopping: AtomicBool,
 }
 
@@ -169,6 +171,7 @@ impl RawServer {
         let shared = Arc::new(Shared {
             handler: Box::new(handler),
             requests: Mutex::default(),
+            waiting: Mutex::default(),
             stopping: AtomicBool::new(false),
         });
         let accepting = std::thread::spawn({
@@ -191,6 +194,11 @@ impl RawServer {
     /// How many requests have arrived.
     pub(crate) fn count(&self) -> usize {
         self.shared.requests.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
+    /// The most requests that ever waited for their answers side by side.
+    pub(crate) fn most_at_once(&self) -> usize {
+        self.shared.waiting.lock().unwrap_or_else(PoisonError::into_inner).1
     }
 
     /// Waits until `n` requests have arrived; false when they have not within `limit`.
@@ -241,8 +249,15 @@ fn converse(mut stream: TcpStream, shared: &Shared) -> std::io::Result<()> {
             requests.push(request.clone());
             requests.len()
         };
+        let waiting = || shared.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        {
+            let mut waiting = waiting();
+            waiting.0 += 1;
+            waiting.1 = waiting.1.max(waiting.0);
+        }
         let reply = (shared.handler)(&request, number);
         pause(reply.delay);
+        waiting().0 -= 1;
         match reply.ending {
             Ending::Reset => {
                 // With a linger of zero, closing sends RST instead of FIN.
