@@ -26,13 +26,25 @@ pub(crate) struct Block<'a> {
     pub(crate) plain: bool,
 }
 
-/// A field's values in a block.
-struct Gathered {
+/// A field's values in a block; behind the block's last row, what an earlier one left.
+pub(crate) struct Gathered {
     /// The first pointer's value that is there and not null, or what is there instead.
     spans: [Span; ROWS],
     /// Which pointer that was.
     pointers: [u8; ROWS],
     currencies: [Span; ROWS],
+    /// Which values are there and not null: a bit a row.
+    present: u64,
+    /// Of which values nothing is to be said but that they were there.
+    plain: u64,
+}
+
+impl Gathered {
+    /// Of no block yet.
+    pub(crate) fn new() -> Self {
+        let none = [Span::NONE; ROWS];
+        Self { spans: none, pointers: [0; ROWS], currencies: none, present: 0, plain: 0 }
+    }
 }
 
 impl<'a> Block<'a> {
@@ -40,30 +52,9 @@ impl<'a> Block<'a> {
         Cells { text: self.text, spans: self.tape.row(self.first + row) }
     }
 
-    fn gather(
-        &self,
-        slots: &[usize],
-        spans: &mut [Span; ROWS],
-        mut pick: impl FnMut(usize, usize),
-    ) {
-        let values = self.tape.values.chunks_exact(self.tape.slots.max(1));
-        let rows = values.skip(self.first).take(self.rows);
-        if let [slot] = slots {
-            for (span, row) in spans.iter_mut().zip(rows) {
-                *span = row.get(*slot).copied().unwrap_or_default();
-            }
-            return;
-        }
-        for (at, (span, row)) in spans.iter_mut().zip(rows).enumerate() {
-            let mut found = slots.iter().map(|slot| row.get(*slot).copied().unwrap_or_default());
-            // Where none answers, null says more than absent.
-            let pointer = found.clone().position(|span| !span.is_nothing());
-            *span = match pointer {
-                Some(pointer) => found.nth(pointer).unwrap_or_default(),
-                None => found.find(|span| span.form() == Form::Null).unwrap_or_default(),
-            };
-            pick(at, pointer.unwrap_or(0));
-        }
+    /// The spans of the block's rows.
+    fn rows(&self) -> impl Iterator<Item = &'a [Span]> + use<'a> {
+        self.tape.values.chunks_exact(self.tape.slots.max(1)).skip(self.first).take(self.rows)
     }
 }
 
@@ -72,25 +63,16 @@ impl Plan {
     pub(crate) fn read_block(
         &mut self,
         block: Block<'_>,
+        found: &mut Gathered,
         shape: &mut FieldShape,
         place: &dyn Fn(usize) -> Place,
         outcome: &mut dyn FnMut(usize, Outcome),
     ) {
-        let none = [Span::NONE; ROWS];
-        let mut found = Gathered { spans: none, pointers: [0; ROWS], currencies: none };
-        let pointers = &mut found.pointers;
-        block.gather(&self.slots, &mut found.spans, |at, pointer| {
-            if let Some(slot) = pointers.get_mut(at) {
-                *slot = u8::try_from(pointer).unwrap_or(u8::MAX);
-            }
-        });
-        if let Some(currency) = &self.currency {
-            block.gather(&currency.slots, &mut found.currencies, |_, _| {});
-        }
+        self.gather(block, found);
         let mut at = 0;
         while at < block.rows {
             if !block.plain {
-                at += self.read_run(&found, at, block, shape);
+                at += self.read_run(found, at, block, shape);
             }
             if at < block.rows {
                 let said = self.read(block.cells(at), shape, &|| place(at));
@@ -98,6 +80,37 @@ impl Plan {
                     outcome(at, said);
                 }
                 at += 1;
+            }
+        }
+    }
+
+    /// Collects the field's values, and looks at what they are on the way.
+    fn gather(&self, block: Block<'_>, found: &mut Gathered) {
+        let (mut present, mut plain) = (0, 0);
+        let mut note = |at: usize, span: Span| {
+            present |= u64::from(!span.is_nothing()) << at;
+            plain |= u64::from(self.is_plain(span)) << at;
+        };
+        let places = found.spans.iter_mut().zip(&mut found.pointers);
+        match *self.slots.as_slice() {
+            [slot] => {
+                for (at, ((span, pointer), row)) in places.zip(block.rows()).enumerate() {
+                    *span = row.get(slot).copied().unwrap_or_default();
+                    *pointer = 0;
+                    note(at, *span);
+                }
+            }
+            ref slots => {
+                for (at, ((span, pointer), row)) in places.zip(block.rows()).enumerate() {
+                    (*span, *pointer) = first_of(slots, row);
+                    note(at, *span);
+                }
+            }
+        }
+        (found.present, found.plain) = (present, plain);
+        if let Some(currency) = &self.currency {
+            for (span, row) in found.currencies.iter_mut().zip(block.rows()) {
+                *span = first_of(&currency.slots, row).0;
             }
         }
     }
@@ -110,24 +123,28 @@ impl Plan {
         block: Block<'_>,
         shape: &mut FieldShape,
     ) -> usize {
+        let rest = at..block.rows;
         let pointer = found.pointers.get(at).copied().unwrap_or(u8::MAX);
-        let rest = found.spans.get(at..block.rows).unwrap_or(&[]);
-        let pointers = found.pointers.get(at..block.rows).unwrap_or(&[]);
-        let plain = rest.iter().zip(pointers).take_while(|(span, from)| {
-            self.is_plain(**span) && (**from == pointer || span.is_nothing())
-        });
-        let spans = rest.get(..plain.count()).unwrap_or(&[]);
-        if !is_settled(shape, Counts::of(spans), pointer) {
+        let mut plain = ((found.plain >> at).trailing_ones() as usize).min(rest.len());
+        if self.slots.len() > 1 {
+            let spans = found.spans.iter().zip(&found.pointers).skip(at).take(plain);
+            plain = spans.take_while(|(span, from)| **from == pointer || span.is_nothing()).count();
+        }
+        let spans = found.spans.get(at..at + plain).unwrap_or(&[]);
+        let counts = Counts::of(spans);
+        if spans.is_empty() || !is_settled(shape, counts, pointer) {
             return 0;
         }
         let currencies = match self.currency {
-            Some(_) => found.currencies.get(at..at + spans.len()).unwrap_or(&[]),
+            Some(_) => found.currencies.get(at..at + plain).unwrap_or(&[]),
             None => &[],
         };
         let unit = shape.units.settled();
-        let Taken { rows, units } =
-            self.column.push_plain(Run { text: block.text, spans, currencies, unit });
-        count(shape, spans.get(..rows).unwrap_or(&[]), pointer);
+        let run =
+            Run { text: block.text, spans, present: found.present >> at, currencies, unit };
+        let Taken { rows, units } = self.column.push_plain(run);
+        let taken = spans.get(..rows).unwrap_or(&[]);
+        count(shape, taken, if rows == plain { counts } else { Counts::of(taken) }, pointer);
         if let Some(unit) = unit.filter(|_| units > 0) {
             shape.units.count(unit, units);
         }
@@ -137,11 +154,18 @@ impl Plan {
     /// Whether nothing is to be said of a value but that it was there.
     #[inline]
     fn is_plain(&self, span: Span) -> bool {
-        if span.is_nothing() {
-            return !self.required && self.default.is_none();
-        }
         let empty = span.form() == Form::String && span.len() == 2;
-        self.forms >> span.code() & 1 == 1 && !(empty && (self.required || self.empty_is_null))
+        self.plain_forms >> span.code() & 1 == 1 && !(empty && self.empty_matters)
+    }
+}
+
+/// The first value at these slots that is there and not null, or what is there instead; and which slot's it is.
+fn first_of(slots: &[usize], row: &[Span]) -> (Span, u8) {
+    let mut found = slots.iter().map(|slot| row.get(*slot).copied().unwrap_or_default());
+    match found.clone().position(|span| !span.is_nothing()) {
+        Some(at) => (found.nth(at).unwrap_or_default(), u8::try_from(at).unwrap_or(u8::MAX)),
+        // Where none answers, null says more than absent.
+        None => (found.find(|span| span.form() == Form::Null).unwrap_or_default(), 0),
     }
 }
 
@@ -172,8 +196,7 @@ fn is_settled(shape: &FieldShape, counts: Counts, pointer: u8) -> bool {
 }
 
 /// Counts a run of which all is settled.
-fn count(shape: &mut FieldShape, spans: &[Span], pointer: u8) {
-    let counts = Counts::of(spans);
+fn count(shape: &mut FieldShape, spans: &[Span], counts: Counts, pointer: u8) {
     shape.absent.count += counts.get(Form::Absent);
     shape.null += counts.get(Form::Null);
     let mut present = 0;

@@ -55,6 +55,8 @@ pub(crate) struct Run<'a> {
     pub(crate) text: &'a str,
     /// Where the values stand.
     pub(crate) spans: &'a [Span],
+    /// Which of them are there and not null, a bit each from the lowest on; what is above belongs to no run.
+    pub(crate) present: u64,
     /// Where the records' currencies stand, for decimals that depend on them; else empty.
     pub(crate) currencies: &'a [Span],
     /// The unit of the column's numeric timestamps so far, once it was seen often enough.

@@ -54,19 +54,10 @@ impl ColumnDecoder for DateColumn {
     }
 
     fn push_plain(&mut self, run: Run<'_>) -> Taken {
-        for (row, span) in run.spans.iter().enumerate() {
-            let days = match span.form() {
-                Form::Absent | Form::Null => None,
-                Form::String => {
-                    let text = run.raw(*span).trim_matches('"');
-                    let Some(days) = read_date(text) else { return Taken { rows: row, units: 0 } };
-                    Some(days)
-                }
-                _ => return Taken { rows: row, units: 0 },
-            };
-            self.values.push_option(days);
-        }
-        Taken { rows: run.spans.len(), units: 0 }
+        self.values.push_run(run, |_, span| match span.form() {
+            Form::String => read_date(run.raw(span).trim_matches('"')),
+            _ => None,
+        })
     }
 
     fn finish(&mut self) -> Result<ArrayRef> {

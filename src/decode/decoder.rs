@@ -9,7 +9,7 @@ use arrow::datatypes::SchemaRef;
 use arrow::record_batch::{RecordBatch, RecordBatchOptions};
 use chrono::{DateTime, Utc};
 
-use crate::decode::block::{Block, ROWS};
+use crate::decode::block::{Block, Gathered, ROWS};
 use crate::decode::cells::Cells;
 use crate::decode::clip::Clip;
 use crate::decode::column::unbuilt;
@@ -64,6 +64,8 @@ pub struct Decoder {
     keys: Vec<Vec<usize>>,
     extracted_at: i64,
     clip: Option<Clip>,
+    /// Of one field and block at a time.
+    gathered: Box<Gathered>,
     plain: bool,
 }
 
@@ -121,6 +123,7 @@ impl Decoder {
             keys: primary,
             clip,
             table,
+            gathered: Box::new(Gathered::new()),
             plain: false,
         })
     }
@@ -183,13 +186,14 @@ impl Decoder {
                 verdicts.drift.entry(row).or_insert(reject);
             }
         }
+        let gathered = &mut self.gathered;
         for first in (0..tape.rows.len()).step_by(ROWS) {
             let rows = ROWS.min(tape.rows.len() - first);
             let block = Block { text, tape, first, rows, plain: self.plain };
             let place = |row: usize| place(first + row);
             for (plan, shape) in self.plans.iter_mut().zip(&mut self.shape.fields) {
                 let surrogates = &mut self.shape.surrogates;
-                plan.read_block(block, shape, &place, &mut |row, outcome| {
+                plan.read_block(block, gathered, shape, &place, &mut |row, outcome| {
                     *surrogates += outcome.surrogates;
                     verdicts.add(first + row, outcome);
                 });

@@ -15,7 +15,7 @@ pub(crate) fn parse(text: &[u8], range: Range<usize>) -> Option<u64> {
             Some(eight(text, end - 8, length - 8)? * 100_000_000 + eight(text, end, 8)?)
         }
         length @ 17..=MOST => {
-            let low = parse(text, end - 16..end)?;
+            let low = eight(text, end - 8, 8)? * 100_000_000 + eight(text, end, 8)?;
             Some(eight(text, end - 16, length - 16)? * 10_000_000_000_000_000 + low)
         }
         _ => None,

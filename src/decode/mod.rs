@@ -26,9 +26,11 @@ mod plan;
 pub mod record;
 pub mod shape;
 mod strays;
+mod strings;
 mod text;
 mod timestamp;
 mod types;
+mod valid;
 mod values;
 
 pub use decoder::{DecodeOptions, Decoded, Decoder};

@@ -22,12 +22,14 @@ pub(crate) struct Plan {
     pub(super) slots: Vec<usize>,
     pub(super) column: Box<dyn ColumnDecoder>,
     natural: &'static [Kind],
-    /// The forms of those kinds: a bit each, by code.
-    pub(super) forms: u32,
-    pub(super) empty_is_null: bool,
-    pub(super) required: bool,
+    /// The forms of which nothing is to be said but that they were there: a bit each, by code.
+    pub(super) plain_forms: u32,
+    /// Whether an empty string is more than a string.
+    pub(super) empty_matters: bool,
+    empty_is_null: bool,
+    required: bool,
     on_invalid: OnInvalid,
-    pub(super) default: Option<String>,
+    default: Option<String>,
     /// The field whose value is this one's currency.
     pub(super) currency: Option<Lookup>,
     drift: DriftPolicy,
@@ -75,13 +77,16 @@ impl Plan {
                 Some(MinorUnits::Currency(at)) => lookup(at),
                 _ => None,
             };
+            let empty_is_null = field.kind != FieldType::Scalar(Scalar::String);
+            let nothing = !field.required && field.default.is_none();
             Ok(Self {
                 name: field.name.clone(),
                 slots: slots.clone(),
                 column: decoder_of(field)?,
                 natural: natural_kinds(&field.kind),
-                forms: forms_of(natural_kinds(&field.kind)),
-                empty_is_null: field.kind != FieldType::Scalar(Scalar::String),
+                plain_forms: plain_forms(natural_kinds(&field.kind), nothing),
+                empty_matters: field.required || empty_is_null,
+                empty_is_null,
                 required: field.required,
                 on_invalid: field.on_invalid,
                 default: field.default.clone(),
@@ -248,10 +253,13 @@ impl Outcome {
     }
 }
 
-fn forms_of(kinds: &[Kind]) -> u32 {
-    let forms =
-        Form::ALL.into_iter().filter(|form| form.kind().is_some_and(|k| kinds.contains(&k)));
-    forms.fold(0, |forms, form| forms | 1 << form.code())
+/// The forms of these kinds, a bit each; with those of no value where `nothing` may be.
+fn plain_forms(kinds: &[Kind], nothing: bool) -> u32 {
+    let is_plain = |form: &Form| match form.kind() {
+        None | Some(Kind::Null) => nothing,
+        Some(kind) => kinds.contains(&kind),
+    };
+    Form::ALL.into_iter().filter(is_plain).fold(0, |forms, form| forms | 1 << form.code())
 }
 
 impl Lookup {

@@ -43,37 +43,36 @@ impl TimestampColumn {
     }
 }
 
-/// The usual instants: integers of the column's unit, and the extended form with an offset.
-impl TimestampColumn {
-    #[inline]
-    fn plain_number(&self, run: Run<'_>, span: Span) -> Option<i64> {
-        let number = digits::parse(run.text.as_bytes(), span.range())?;
-        let unit = self.rules.unit.unwrap_or(match number {
-            number if number <= SECONDS => TimeUnit::Seconds,
-            number if number <= MILLIS => TimeUnit::Millis,
-            number if number <= MICROS => TimeUnit::Micros,
-            _ => TimeUnit::Nanos,
-        });
-        if run.unit != Some(unit) {
-            return None;
-        }
-        let micros = match unit {
-            TimeUnit::Seconds => number.checked_mul(1_000_000)?,
-            TimeUnit::Millis => number.checked_mul(1_000)?,
-            TimeUnit::Micros => number,
-            TimeUnit::Nanos => number / 1_000,
-        };
-        i64::try_from(micros).ok().filter(|micros| RANGE.contains(micros))
+/// A usual instant: an integer of the column's unit.
+#[inline]
+fn plain_number(rules: &TimeRules, run: Run<'_>, span: Span) -> Option<i64> {
+    let number = digits::parse(run.text.as_bytes(), span.range())?;
+    let unit = rules.unit.unwrap_or(match number {
+        number if number <= SECONDS => TimeUnit::Seconds,
+        number if number <= MILLIS => TimeUnit::Millis,
+        number if number <= MICROS => TimeUnit::Micros,
+        _ => TimeUnit::Nanos,
+    });
+    if run.unit != Some(unit) {
+        return None;
     }
+    let micros = match unit {
+        TimeUnit::Seconds => number.checked_mul(1_000_000)?,
+        TimeUnit::Millis => number.checked_mul(1_000)?,
+        TimeUnit::Micros => number,
+        TimeUnit::Nanos => number / 1_000,
+    };
+    i64::try_from(micros).ok().filter(|micros| RANGE.contains(micros))
+}
 
-    #[inline]
-    fn plain_text(&self, run: Run<'_>, span: Span) -> Option<i64> {
-        let text = span.range();
-        let written = read_instant(run.text.get(text.start + 1..text.end - 1)?)?;
-        // A basic date of digits alone is a number first.
-        let micros = written.local - i64::from(written.offset?) * 1_000_000;
-        RANGE.contains(&micros).then_some(micros)
-    }
+/// A usual instant: with its offset.
+#[inline]
+fn plain_text(run: Run<'_>, span: Span) -> Option<i64> {
+    let text = span.range();
+    let written = read_instant(run.text.get(text.start + 1..text.end - 1)?)?;
+    // A basic date of digits alone is a number first.
+    let micros = written.local - i64::from(written.offset?) * 1_000_000;
+    RANGE.contains(&micros).then_some(micros)
 }
 
 impl ColumnDecoder for TimestampColumn {
@@ -85,25 +84,17 @@ impl ColumnDecoder for TimestampColumn {
 
     fn push_plain(&mut self, run: Run<'_>) -> Taken {
         let mut units = 0;
-        for (row, span) in run.spans.iter().enumerate() {
-            let micros = match span.form() {
-                Form::Absent | Form::Null => None,
-                Form::Integer => match self.plain_number(run, *span) {
-                    None => return Taken { rows: row, units },
-                    micros => {
-                        units += 1;
-                        micros
-                    }
-                },
-                Form::String if !span.is_escaped() => match self.plain_text(run, *span) {
-                    None => return Taken { rows: row, units },
-                    micros => micros,
-                },
-                _ => return Taken { rows: row, units },
-            };
-            self.values.push_option(micros);
-        }
-        Taken { rows: run.spans.len(), units }
+        let Self { values, rules } = self;
+        let taken = values.push_run(run, |_, span| match span.form() {
+            Form::Integer => {
+                let micros = plain_number(rules, run, span)?;
+                units += 1;
+                Some(micros)
+            }
+            Form::String if !span.is_escaped() => plain_text(run, span),
+            _ => None,
+        });
+        Taken { units, ..taken }
     }
 
     fn finish(&mut self) -> Result<ArrayRef> {

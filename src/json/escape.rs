@@ -95,6 +95,6 @@ pub fn mend(raw: &str) -> Option<(String, u64)> {
 }
 
 fn hex4(text: &str) -> Option<u32> {
-    let digits = text.get(..4).filter(|d| d.bytes().all(|b| b.is_ascii_hexdigit()))?;
-    u32::from_str_radix(digits, 16).ok()
+    let digits = text.as_bytes().first_chunk::<4>()?;
+    digits.iter().try_fold(0, |unit, digit| Some(unit << 4 | char::from(*digit).to_digit(16)?))
 }

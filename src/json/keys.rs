@@ -213,8 +213,13 @@ impl Keys {
 
     #[inline(never)]
     fn is_long(&self, member: u32, bytes: &[u8], at: usize) -> bool {
-        let text = self.long.get(member as usize);
-        text.zip(bytes.get(at..)).is_some_and(|(text, bytes)| bytes.starts_with(text))
+        let Some(text) = self.long.get(member as usize) else { return false };
+        let Some(bytes) = bytes.get(at..at + text.len()) else { return false };
+        // The first bytes were compared: of the usual long key the last ones are left.
+        match (text.last_chunk::<HEAD>(), bytes.last_chunk::<HEAD>()) {
+            (Some(own), Some(there)) if text.len() <= 2 * HEAD => own == there,
+            _ => **text == *bytes,
+        }
     }
 
     /// What the unescaped text of a key that was not guessed leads to.
