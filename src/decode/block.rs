@@ -140,8 +140,7 @@ impl Plan {
             None => &[],
         };
         let unit = shape.units.settled();
-        let run =
-            Run { text: block.text, spans, present: found.present >> at, currencies, unit };
+        let run = Run { text: block.text, spans, present: found.present >> at, currencies, unit };
         let Taken { rows, units } = self.column.push_plain(run);
         let taken = spans.get(..rows).unwrap_or(&[]);
         count(shape, taken, if rows == plain { counts } else { Counts::of(taken) }, pointer);

@@ -82,11 +82,18 @@ impl Strings {
         let ends = std::mem::replace(&mut self.ends, ends);
         let valid = self.valid.finish();
         if i32::try_from(bytes.len()).is_err() {
-            let what = "a page's values of one field are more than 2 GiB, which no string column holds";
+            let what =
+                "a page's values of one field are more than 2 GiB, which no string column holds";
             return Err(Error::new(ErrorKind::Unexpected, what).hint("ask for smaller pages"));
         }
-        debug_assert_eq!(valid.as_ref().map_or(ends.len() - 1, |valid| valid.len()), ends.len() - 1);
-        #[expect(unsafe_code, reason = "the checked way reads every string once more for its UTF-8")]
+        debug_assert_eq!(
+            valid.as_ref().map_or(ends.len() - 1, |valid| valid.len()),
+            ends.len() - 1
+        );
+        #[expect(
+            unsafe_code,
+            reason = "the checked way reads every string once more for its UTF-8"
+        )]
         // SAFETY: `bytes` is a row of whole `str`s, as `append` adds what `text.get` gave and nothing behind it, so each
         // is UTF-8; `ends` begins with 0 and got the length of `bytes` after each, which only grows and, as it fits an
         // `i32` now, always did: the offsets are monotonic, in bounds, and between the strings.
@@ -99,7 +106,7 @@ impl Strings {
 
 #[cfg(test)]
 mod tests {
-    use arrow::array::StringArray;
+    use arrow::array::{Array, StringArray};
     use proptest::prelude::*;
 
     use super::*;

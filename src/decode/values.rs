@@ -36,7 +36,8 @@ impl<T: ArrowPrimitiveType> Values<T> {
         let mut rows = 0;
         self.values.reserve(run.spans.len());
         for span in run.spans {
-            let value = if span.is_nothing() { Some(T::Native::default()) } else { read(rows, *span) };
+            let value =
+                if span.is_nothing() { Some(T::Native::default()) } else { read(rows, *span) };
             let Some(value) = value else { break };
             self.values.push(value);
             rows += 1;

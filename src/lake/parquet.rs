@@ -1,6 +1,7 @@
 //! Record batches into one Parquet file, hashed and uploaded as it grows.
 //!
 //! - `format`: codec, encodings, statistics and footer of a table's files.
+//! - `compact`: rows that wait, without their pages.
 //! - `distinct`: which columns a dictionary is no use for.
 //! - `lanes`: the columns of a row group, encoded side by side.
 //! - `sink`: row groups into the bytes of a file.
@@ -14,6 +15,7 @@ pub use crate::lake::parquet::writer::{DataFileWriter, WrittenFile};
 
 pub(in crate::lake) use crate::lake::parquet::format::hex;
 
+mod compact;
 mod distinct;
 mod format;
 mod lanes;

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow::array::RecordBatch;
+use arrow::compute::concat_batches;
 use bytes::Bytes;
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_writer::ArrowRowGroupWriterFactory;
@@ -11,6 +12,7 @@ use parquet::errors::Result as ParquetResult;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::lake::parquet::compact::compact;
 use crate::lake::parquet::distinct::distinct_fields;
 use crate::lake::parquet::format::{DataFileFormat, MAX_GROUP_ROWS};
 use crate::lake::parquet::lanes::{Lanes, Weight, encoders};
@@ -21,6 +23,11 @@ use crate::lake::upload::Upload;
 
 /// Batches, and ends of row groups, of one file that may be encoded while the caller goes on.
 const AHEAD: usize = 2;
+
+/// Rows that are handed to the encoders at once, at least; or this many bytes. To hand a few over and to begin anew
+/// with every column of them takes longer than to encode them.
+const TOGETHER_ROWS: usize = 1_000;
+const TOGETHER_BYTES: u64 = 1 << 20;
 
 /// What a closed data file turned out to be.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,10 +72,15 @@ struct Encoding {
     /// The fields that `factory` leaves without a dictionary.
     plain: Vec<usize>,
     output: Arc<Mutex<Output>>,
+    /// Batches that wait for others, and their bytes.
+    waiting: Vec<RecordBatch>,
+    waiting_bytes: u64,
     /// The oldest first.
     ahead: VecDeque<Ahead>,
     groups: usize,
-    /// Of the row group that takes batches: rows, and their bytes as given. No rows: it is not begun.
+    /// Whether a row group is begun.
+    begun: bool,
+    /// Of the row group that takes batches, with those that wait: rows, and their bytes as given.
     group_rows: usize,
     group_bytes: u64,
     /// The row group that encoders are known to work on, and the bytes of those before it.
@@ -102,8 +114,11 @@ impl DataFileWriter {
             factory,
             plain: Vec::new(),
             output,
+            waiting: Vec::new(),
+            waiting_bytes: 0,
             ahead: VecDeque::new(),
             groups: 0,
+            begun: false,
             group_rows: 0,
             group_bytes: 0,
             known: Weight::default(),
@@ -145,7 +160,7 @@ impl DataFileWriter {
             let room = MAX_GROUP_ROWS - encoding.group_rows;
             let part = rest.slice(0, room.min(rest.num_rows()));
             rest = rest.slice(part.num_rows(), rest.num_rows() - part.num_rows());
-            encoding.add(&part).map_err(|e| named(self.path(), e))?;
+            encoding.add(part).map_err(|e| named(self.path(), e))?;
             self.catch_up(&mut encoding, AHEAD).await?;
         }
         self.rows += rows as u64;
@@ -217,6 +232,7 @@ impl DataFileWriter {
 
     fn put_back(&mut self, encoding: Encoding) {
         let ahead: u64 = encoding.ahead.iter().map(Ahead::bytes).sum();
+        let ahead = ahead + encoding.waiting_bytes;
         self.memory = encoding.known.memory + usize::try_from(ahead).unwrap_or(usize::MAX);
         self.size = (encoding.written + encoding.known.size) as u64 + ahead;
         self.encoding = Some(encoding);
@@ -259,22 +275,42 @@ impl DataFileWriter {
 }
 
 impl Encoding {
-    /// Gives the encoders a batch that the row group has room for.
-    fn add(&mut self, batch: &RecordBatch) -> Result<()> {
+    /// Takes a batch that the row group has room for.
+    fn add(&mut self, batch: RecordBatch) -> Result<()> {
         if batch.num_columns() != self.format.schema.fields().len() {
             return Err(unnamed("the batch has other columns"));
         }
-        if self.group_rows == 0 {
-            self.begin(batch)?;
-        }
-        let done = self.lanes.write(batch)?;
-        let bytes = batch_bytes(batch);
-        self.ahead.push_back(Ahead::Batch { bytes, done });
+        let bytes = batch_bytes(&batch);
         self.group_rows += batch.num_rows();
         self.group_bytes += bytes;
+        self.waiting_bytes += bytes;
+        let rows: usize = self.waiting.iter().map(RecordBatch::num_rows).sum();
+        if rows + batch.num_rows() >= TOGETHER_ROWS || self.waiting_bytes >= TOGETHER_BYTES {
+            self.waiting.push(batch);
+            self.hand_over()?;
+        } else {
+            self.waiting.push(compact(&batch).map_err(unnamed)?);
+        }
         if self.group_bytes >= self.format.group_bytes || self.group_rows >= MAX_GROUP_ROWS {
             self.end()?;
         }
+        Ok(())
+    }
+
+    /// Gives the encoders what waits.
+    fn hand_over(&mut self) -> Result<()> {
+        let waiting = std::mem::take(&mut self.waiting);
+        let bytes = std::mem::take(&mut self.waiting_bytes);
+        let batch = match waiting.as_slice() {
+            [] => return Ok(()),
+            [alone] => alone.clone(),
+            many => concat_batches(&self.format.schema, many).map_err(unnamed)?,
+        };
+        if !std::mem::replace(&mut self.begun, true) {
+            self.begin(&batch)?;
+        }
+        let done = self.lanes.write(&batch)?;
+        self.ahead.push_back(Ahead::Batch { bytes, done });
         Ok(())
     }
 
@@ -294,7 +330,8 @@ impl Encoding {
 
     /// Ends the row group, if one is begun.
     fn end(&mut self) -> Result<()> {
-        if self.group_rows == 0 {
+        self.hand_over()?;
+        if !std::mem::replace(&mut self.begun, false) {
             return Ok(());
         }
         let done = self.lanes.end()?;
