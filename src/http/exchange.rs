@@ -15,7 +15,8 @@ use reqwest::{Method, StatusCode};
 use url::Url;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::http::body;
+use crate::http::body::charset::Media;
+use crate::http::body::{self, Opener};
 use crate::http::budget::Allowance;
 use crate::http::envelope::{Envelope, Plan};
 use crate::http::inflate::{ACCEPTED, Codings};
@@ -26,7 +27,7 @@ use crate::http::retry::retry_after;
 use crate::http::status::{Class, classify};
 use crate::http::transport::{Lost, Reply};
 use crate::page::{Meter, PageRequest};
-use crate::spec::source::OnStatus;
+use crate::spec::source::{Format, OnStatus};
 
 /// The header by which a request is found again in the logs of both sides.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -151,7 +152,7 @@ impl Exchange<'_> {
         let at_home = origin.routes.is_home(&hop.url);
         let mut request = Request::new(hop.method.clone(), hop.url.clone());
         let headers = request.headers_mut();
-        headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
+        headers.insert(ACCEPT, HeaderValue::from_static(accepted(self.plan.format())));
         headers.insert(ACCEPT_ENCODING, HeaderValue::from_static(ACCEPTED));
         headers.insert(USER_AGENT, header_value("User-Agent", &origin.http.user_agent)?);
         if hop.body.is_some() {
@@ -286,9 +287,16 @@ impl Exchange<'_> {
             reply.body = Bytes::new();
             self.place(self.answer(ErrorKind::Api, &shown, &reply), &hop)
         })?;
+        let media = Media::of(&reply.headers).map_err(|name| {
+            let shown = format!("sent a body in the charset `{name}`, which is not known");
+            reply.body = Bytes::new();
+            self.place(self.answer(ErrorKind::Api, &shown, &reply), &hop)
+        })?;
+        self.refuse_open_end(&codings, &reply, &hop)?;
         let most = usize::try_from(self.origin.http.max_page_bytes).unwrap_or(usize::MAX);
         let packed = std::mem::take(&mut reply.body);
-        let scanned = match body::open(packed, codings, most, self.plan).await? {
+        let opener = Opener { media, most, plan: Arc::clone(self.plan) };
+        let scanned = match body::open(packed, codings, opener).await? {
             Ok(opened) => {
                 reply.body = opened.body;
                 opened.scanned
@@ -304,11 +312,15 @@ impl Exchange<'_> {
                 Ok(fetched(envelope, reply, hop, false))
             }
             Err(cause) => {
-                let what = if reply.body.is_empty() { "sent no body" } else { "did not send JSON" };
-                let error = self.answer(ErrorKind::Api, what, &reply).caused_by(cause);
+                let format = self.plan.format().name();
+                let what = match reply.body.is_empty() {
+                    true => "sent no body".to_owned(),
+                    false => format!("did not send {format}"),
+                };
+                let error = self.answer(ErrorKind::Api, &what, &reply).caused_by(cause);
                 Ok(Outcome::Again(Fault {
                     reason: format!(
-                        "status {} with a body that is not JSON",
+                        "status {} with a body that is not {format}",
                         reply.status.as_u16()
                     ),
                     asked: None,
@@ -317,6 +329,25 @@ impl Exchange<'_> {
                 }))
             }
         }
+    }
+
+    /// Lines have no end of their own: where nothing but the connection's end says that they are all there, a body that
+    /// is cut between two of them looks whole. JSON is read to its end, compressed bodies to theirs, and a declared total
+    /// tells that a record is missing.
+    fn refuse_open_end(&self, codings: &Codings, reply: &Reply, hop: &Hop) -> Result<()> {
+        let format = self.plan.format();
+        let has_end = format == Format::Json || !reply.open_ended || !codings.is_none();
+        if has_end || (self.plan.is_counted() && reply.body.ends_with(b"\n")) {
+            return Ok(());
+        }
+        let what = format!(
+            "sent {} without its length, so that a body which is cut looks whole",
+            format.name()
+        );
+        let error = self.answer(ErrorKind::Api, &what, reply).hint(
+            "have the server send Content-Length, chunks or gzip; or declare `total: { header: NAME }` and end the last line",
+        );
+        Err(self.place(error, hop))
     }
 
     /// What the API did, with its status, content type and the beginning of the body.
@@ -340,6 +371,15 @@ impl Exchange<'_> {
 /// A random UUID, from the thread's generator: the system is asked for chance once, not for every request.
 fn new_request_id() -> String {
     uuid::Builder::from_random_bytes(rand::random()).into_uuid().to_string()
+}
+
+/// What is asked for; a source may declare its own Accept.
+fn accepted(format: Format) -> &'static str {
+    match format {
+        Format::Json => "application/json",
+        Format::Ndjson => "application/x-ndjson, application/jsonl, application/json;q=0.5",
+        Format::Csv => "text/csv",
+    }
 }
 
 const LATER: &str = "it may pass: run the same command again later";

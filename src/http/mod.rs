@@ -18,7 +18,7 @@
 
 mod ahead;
 pub mod auth;
-mod body;
+pub(crate) mod body;
 mod budget;
 pub mod client;
 mod envelope;

@@ -8,7 +8,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::spec::pagination::{CursorFrom, CursorPlace, Pagination};
 use crate::spec::pointer::Pointer;
-use crate::spec::source::{OnStatus, Source, Stream, TotalFrom};
+use crate::spec::source::{Format, OnStatus, Source, Stream, TotalFrom};
 use crate::spec::table::{
     Case, Field, FieldType, MinorUnits, OnInvalid, Scalar, Table, TimeUnit, Zone,
 };
@@ -39,7 +39,7 @@ fn of_stream(source: &Source, stream: &Stream) -> String {
         .iter()
         .map(|(status, OnStatus::Empty)| (status.to_string(), json!("empty")))
         .collect();
-    hash(&json!({
+    let mut decides = json!({
         "name": stream.name,
         "base_url": source.base_url.as_str(),
         "path": stream.path.source(),
@@ -53,7 +53,12 @@ fn of_stream(source: &Source, stream: &Stream) -> String {
         "on_status": on_status,
         "error": stream.error.as_ref().map(Pointer::to_string),
         "pagination": pagination(&stream.pagination),
-    }))
+    });
+    // Absent where it is what it was before there was a choice, so that no window of then begins anew.
+    if stream.format != Format::Json {
+        decides["format"] = json!(stream.format.key());
+    }
+    hash(&decides)
 }
 
 fn of_table(table: &Table) -> String {
