@@ -58,6 +58,12 @@ const CHECK_EXAMPLES: &str = "\
     Example:\n\
     \x20 lakeward check gateway.yaml";
 
+const PEEK_EXAMPLES: &str = "\
+    Examples:\n\
+    \x20 lakeward peek gateway.yaml payments\n\
+    \x20 lakeward peek gateway.yaml payments --date 2026-03-17 --format json\n\n\
+    One request, without retries; credentials are not shown. Nothing is written.";
+
 const PLAN_EXAMPLES: &str = "\
     Examples:\n\
     \x20 lakeward plan gateway.yaml payments --from 2026-03-01 --to 2026-04-01\n\
@@ -116,6 +122,9 @@ pub enum Command {
     /// Check a source file and its schemas: everything that needs no network.
     #[command(after_help = CHECK_EXAMPLES)]
     Check(CheckArgs),
+    /// Fetch one page and show it: status, quota, envelope, and each field as declared and as seen.
+    #[command(after_help = PEEK_EXAMPLES)]
+    Peek(PeekArgs),
     /// Print the windows of a backfill as JSON, for an orchestrator's fan-out.
     #[command(after_help = PLAN_EXAMPLES)]
     Plan(PlanArgs),
@@ -151,6 +160,21 @@ pub struct DemoArgs {
 pub struct CheckArgs {
     /// The source file.
     pub source: PathBuf,
+}
+
+/// Options of `peek`.
+#[derive(Debug, Args)]
+pub struct PeekArgs {
+    /// The source file.
+    pub source: PathBuf,
+    /// The stream; may be left out where the source has only one.
+    pub stream: Option<String>,
+    /// A UTC day such as 2026-03-17, or the 24 hours from an instant on; the last full day by default.
+    #[arg(long, value_name = "D", value_parser = instant)]
+    pub date: Option<DateTime<Utc>>,
+    /// How the result is written on stdout.
+    #[arg(long, value_enum, value_name = "FORMAT", default_value_t = Format::Table)]
+    pub format: Format,
 }
 
 /// Which windows.

@@ -7,9 +7,11 @@ pub mod demo;
 mod extract;
 pub mod failures;
 mod logging;
+mod peek;
 mod plan;
 mod progress;
 mod render;
+mod sample;
 mod selection;
 mod signals;
 mod sql;
@@ -30,6 +32,7 @@ pub async fn run(cli: Cli) -> Result<u8> {
     match cli.command {
         Command::Demo(args) => demo::run(args, log).await,
         Command::Check(args) => check::run(&args),
+        Command::Peek(args) => peek::run(args).await,
         Command::Plan(args) => plan::run(args).await,
         Command::Extract(args) => extract::run(args, log).await,
         Command::Status(args) => status::run(args).await,

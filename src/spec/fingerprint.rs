@@ -139,7 +139,7 @@ fn field(field: &Field, table: &Table) -> Value {
     });
     json!({
         "name": field.name,
-        "type": type_name(&field.kind),
+        "type": field.kind.to_string(),
         "from": texts(&field.from),
         "required": field.required,
         "on_invalid": match field.on_invalid {
@@ -167,22 +167,4 @@ fn field(field: &Field, table: &Table) -> Value {
             Zone::Named(name) => json!(name.name()),
         }),
     })
-}
-
-fn type_name(kind: &FieldType) -> String {
-    let scalar = |scalar: &Scalar| match scalar {
-        Scalar::String => "string".to_owned(),
-        Scalar::Bool => "bool".to_owned(),
-        Scalar::Int32 => "int32".to_owned(),
-        Scalar::Int64 => "int64".to_owned(),
-        Scalar::Float64 => "float64".to_owned(),
-        Scalar::Decimal { precision, scale } => format!("decimal({precision}, {scale})"),
-        Scalar::Date => "date".to_owned(),
-        Scalar::Timestamp => "timestamp".to_owned(),
-    };
-    match kind {
-        FieldType::Scalar(one) => scalar(one),
-        FieldType::Json => "json".to_owned(),
-        FieldType::List(of) => format!("list({})", scalar(of)),
-    }
 }

@@ -1,0 +1,102 @@
+//! A body whose format nobody declared: JSON, a JSON value a line, or rows behind a header.
+
+use crate::cli::sample::tree::Tree;
+use crate::error::{Error, ErrorKind, Result};
+use crate::http::body::csv::{self, NoArray};
+use crate::http::body::ndjson::{Lines, broken_line};
+use crate::spec::source::Format;
+
+/// The largest array that rows may become.
+const MOST: usize = 256 * 1024 * 1024;
+
+/// Reads a sample. `named` is what a content type or a file's name says of it.
+///
+/// # Errors
+/// `Usage`: why it is neither of the three, for the one that it is most like.
+pub(crate) fn sample(text: &str, named: Option<Format>) -> Result<(Format, Tree)> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    if text.trim().is_empty() {
+        return Err(Error::new(ErrorKind::Usage, "the sample is empty")
+            .hint("a sample needs one page with records"));
+    }
+    if named == Some(Format::Csv) {
+        return rows(text);
+    }
+    if named == Some(Format::Ndjson) {
+        return lines(text);
+    }
+    let wrong = match Tree::parse(text) {
+        Ok(tree) => return Ok((Format::Json, tree)),
+        Err(error) => error,
+    };
+    if text.trim_start().starts_with('{') && broken_line(text).is_none() {
+        return lines(text);
+    }
+    let begins = text.trim_start().chars().next();
+    if named.is_none()
+        && !matches!(begins, Some('{' | '[' | '<'))
+        && let Ok(read) = rows(text)
+    {
+        return Ok(read);
+    }
+    // Of a file with a value a line the second line is what breaks the document.
+    if named.is_none()
+        && let Some(first) = text.lines().next()
+        && first.starts_with('{')
+        && Tree::parse(first).is_ok()
+    {
+        return lines(text);
+    }
+    Err(Error::new(ErrorKind::Usage, "the sample is neither JSON, NDJSON nor CSV")
+        .caused_by(wrong)
+        .hint("it must hold one page of the API, whole and as the API sends it"))
+}
+
+fn lines(text: &str) -> Result<(Format, Tree)> {
+    if let Some(broken) = broken_line(text) {
+        return Err(Error::new(ErrorKind::Usage, "the sample is not NDJSON").caused_by(broken));
+    }
+    tree(Format::Ndjson, &Lines::join(text).array)
+}
+
+fn rows(text: &str) -> Result<(Format, Tree)> {
+    let array = csv::to_array(text, MOST).map_err(|error| match error {
+        NoArray::Broken(broken) => {
+            Error::new(ErrorKind::Usage, "the sample is not CSV with a header").caused_by(broken)
+        }
+        NoArray::TooLarge => Error::new(ErrorKind::Usage, "the sample is larger than 256 MiB")
+            .hint("a few hundred rows are enough"),
+    })?;
+    tree(Format::Csv, &array)
+}
+
+fn tree(format: Format, array: &[u8]) -> Result<(Format, Tree)> {
+    let text = String::from_utf8_lossy(array);
+    let tree = Tree::parse(&text).map_err(|error| {
+        Error::new(ErrorKind::Usage, "the sample cannot be read").caused_by(error)
+    })?;
+    Ok((format, tree))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_format_is_told_by_the_text() {
+        let format = |text: &str| sample(text, None).expect(text).0;
+        assert_eq!(format("{\"items\": [\n{\"id\": 1}]}"), Format::Json);
+        assert_eq!(format("{\"id\": 1}\n{\"id\": 2}\n"), Format::Ndjson);
+        assert_eq!(format("id,name\n1,x\n"), Format::Csv);
+        assert_eq!(format("\u{feff}[]"), Format::Json);
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_with_its_line() {
+        let said = |text: &str, named| sample(text, named).expect_err(text).to_string();
+        assert!(said("{\"id\": 1}\n{\"id\": 2\n", None).contains("line 2 is not one JSON value"));
+        assert!(said("id,name\n1\n", Some(Format::Csv)).contains("line 2: 1 value"));
+        assert!(said("<html>", None).contains("neither JSON, NDJSON nor CSV"));
+        assert!(said(" \n", None).contains("empty"));
+    }
+}
