@@ -54,6 +54,14 @@ const DEMO_EXAMPLES: &str = "\
     \x20 lakeward demo\n\
     \x20 lakeward demo --lake s3://bucket/demo";
 
+const INIT_EXAMPLES: &str = "\
+    Examples:\n\
+    \x20 lakeward init gateway\n\
+    \x20 lakeward init gateway --from 'https://api.example.com/v1/payments?from=1773705600&count=100' --auth bearer:GATEWAY_TOKEN\n\
+    \x20 lakeward init gateway --from payments.json                     # a saved response: JSON, NDJSON or CSV\n\
+    \x20 lakeward init gateway --from openapi.yaml --operation listPayments\n\n\
+    A URL is fetched once. Files that are there are never written over. What was guessed is said.";
+
 const CHECK_EXAMPLES: &str = "\
     Example:\n\
     \x20 lakeward check gateway.yaml";
@@ -119,6 +127,9 @@ pub enum Command {
     /// Extract from an embedded API into ./lake and show what to query: the product in ten seconds.
     #[command(after_help = DEMO_EXAMPLES)]
     Demo(DemoArgs),
+    /// Write a source file and a schema file: from a URL, a saved response or an OpenAPI 3 document.
+    #[command(after_help = INIT_EXAMPLES)]
+    Init(InitArgs),
     /// Check a source file and its schemas: everything that needs no network.
     #[command(after_help = CHECK_EXAMPLES)]
     Check(CheckArgs),
@@ -153,6 +164,34 @@ pub struct DemoArgs {
     /// Where the lake is made: a folder, file:// URL or s3://bucket/prefix.
     #[arg(long, default_value = "./lake")]
     pub lake: String,
+}
+
+/// Options of `init`.
+#[derive(Debug, Args)]
+pub struct InitArgs {
+    /// The source's name; the source file is called NAME.yaml.
+    pub name: String,
+    /// An http or https URL, a saved response (JSON, NDJSON, CSV), or an OpenAPI 3 document (JSON, YAML).
+    #[arg(long, value_name = "URL|FILE")]
+    pub from: Option<String>,
+    /// Which operation of an OpenAPI document: its operationId, or its path such as /payments.
+    #[arg(long, value_name = "ID", requires = "from")]
+    pub operation: Option<String>,
+    /// The stream's and table's name; by default the last part of the path.
+    #[arg(long, value_name = "NAME")]
+    pub stream: Option<String>,
+    /// The JSON Pointer of the records, where it is guessed wrong.
+    #[arg(long, value_name = "POINTER", requires = "from")]
+    pub records: Option<String>,
+    /// Where credentials are found: bearer:ENV, basic:ENV:ENV, header:NAME:ENV or query:NAME:ENV.
+    #[arg(long, value_name = "HOW")]
+    pub auth: Option<String>,
+    /// A value for a path or query parameter of an OpenAPI operation; may be repeated.
+    #[arg(long = "param", value_name = "NAME=VALUE", requires = "from")]
+    pub params: Vec<String>,
+    /// The folder that the files go to: NAME.yaml, and schemas/STREAM.yaml.
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    pub dir: PathBuf,
 }
 
 /// Options of `check`.

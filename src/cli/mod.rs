@@ -6,6 +6,7 @@ mod completions;
 pub mod demo;
 mod extract;
 pub mod failures;
+mod init;
 mod logging;
 mod peek;
 mod plan;
@@ -31,6 +32,7 @@ pub async fn run(cli: Cli) -> Result<u8> {
     let log = cli.log;
     match cli.command {
         Command::Demo(args) => demo::run(args, log).await,
+        Command::Init(args) => init::run(args).await,
         Command::Check(args) => check::run(&args),
         Command::Peek(args) => peek::run(args).await,
         Command::Plan(args) => plan::run(args).await,

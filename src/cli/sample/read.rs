@@ -9,11 +9,22 @@ use crate::spec::source::Format;
 /// The largest array that rows may become.
 const MOST: usize = 256 * 1024 * 1024;
 
+/// A body, read.
+#[derive(Debug)]
+pub(crate) struct Sample {
+    /// How it is written.
+    pub(crate) format: Format,
+    /// What it says.
+    pub(crate) tree: Tree,
+    /// As JSON, lines and rows as the array that an extract reads.
+    pub(crate) json: String,
+}
+
 /// Reads a sample. `named` is what a content type or a file's name says of it.
 ///
 /// # Errors
 /// `Usage`: why it is neither of the three, for the one that it is most like.
-pub(crate) fn sample(text: &str, named: Option<Format>) -> Result<(Format, Tree)> {
+pub(crate) fn sample(text: &str, named: Option<Format>) -> Result<Sample> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     if text.trim().is_empty() {
         return Err(Error::new(ErrorKind::Usage, "the sample is empty")
@@ -26,7 +37,7 @@ pub(crate) fn sample(text: &str, named: Option<Format>) -> Result<(Format, Tree)
         return lines(text);
     }
     let wrong = match Tree::parse(text) {
-        Ok(tree) => return Ok((Format::Json, tree)),
+        Ok(tree) => return Ok(Sample { format: Format::Json, tree, json: text.to_owned() }),
         Err(error) => error,
     };
     if text.trim_start().starts_with('{') && broken_line(text).is_none() {
@@ -52,14 +63,14 @@ pub(crate) fn sample(text: &str, named: Option<Format>) -> Result<(Format, Tree)
         .hint("it must hold one page of the API, whole and as the API sends it"))
 }
 
-fn lines(text: &str) -> Result<(Format, Tree)> {
+fn lines(text: &str) -> Result<Sample> {
     if let Some(broken) = broken_line(text) {
         return Err(Error::new(ErrorKind::Usage, "the sample is not NDJSON").caused_by(broken));
     }
-    tree(Format::Ndjson, &Lines::join(text).array)
+    arranged(Format::Ndjson, Lines::join(text).array)
 }
 
-fn rows(text: &str) -> Result<(Format, Tree)> {
+fn rows(text: &str) -> Result<Sample> {
     let array = csv::to_array(text, MOST).map_err(|error| match error {
         NoArray::Broken(broken) => {
             Error::new(ErrorKind::Usage, "the sample is not CSV with a header").caused_by(broken)
@@ -67,15 +78,14 @@ fn rows(text: &str) -> Result<(Format, Tree)> {
         NoArray::TooLarge => Error::new(ErrorKind::Usage, "the sample is larger than 256 MiB")
             .hint("a few hundred rows are enough"),
     })?;
-    tree(Format::Csv, &array)
+    arranged(Format::Csv, array)
 }
 
-fn tree(format: Format, array: &[u8]) -> Result<(Format, Tree)> {
-    let text = String::from_utf8_lossy(array);
-    let tree = Tree::parse(&text).map_err(|error| {
-        Error::new(ErrorKind::Usage, "the sample cannot be read").caused_by(error)
-    })?;
-    Ok((format, tree))
+fn arranged(format: Format, array: Vec<u8>) -> Result<Sample> {
+    let unread = || Error::new(ErrorKind::Usage, "the sample cannot be read");
+    let json = String::from_utf8(array).map_err(|error| unread().caused_by(error))?;
+    let tree = Tree::parse(&json).map_err(|error| unread().caused_by(error))?;
+    Ok(Sample { format, tree, json })
 }
 
 #[cfg(test)]
@@ -84,7 +94,7 @@ mod tests {
 
     #[test]
     fn the_format_is_told_by_the_text() {
-        let format = |text: &str| sample(text, None).expect(text).0;
+        let format = |text: &str| sample(text, None).expect(text).format;
         assert_eq!(format("{\"items\": [\n{\"id\": 1}]}"), Format::Json);
         assert_eq!(format("{\"id\": 1}\n{\"id\": 2}\n"), Format::Ndjson);
         assert_eq!(format("id,name\n1,x\n"), Format::Csv);
