@@ -9,9 +9,7 @@ use sha2::{Digest as _, Sha256};
 use crate::spec::pagination::{CursorFrom, CursorPlace, Pagination};
 use crate::spec::pointer::Pointer;
 use crate::spec::source::{Format, OnStatus, Source, Stream, TotalFrom};
-use crate::spec::table::{
-    Case, Field, FieldType, MinorUnits, OnInvalid, Scalar, Table, TimeUnit, Zone,
-};
+use crate::spec::table::{Case, Field, MinorUnits, OnInvalid, Table, TimeUnit, Zone};
 
 impl Source {
     /// A fingerprint of what decides the stream's records: the requests and how their answers are read,
@@ -55,8 +53,8 @@ fn of_stream(source: &Source, stream: &Stream) -> String {
         "pagination": pagination(&stream.pagination),
     });
     // Absent where it is what it was before there was a choice, so that no window of then begins anew.
-    if stream.format != Format::Json {
-        decides["format"] = json!(stream.format.key());
+    if let (Some(decides), true) = (decides.as_object_mut(), stream.format != Format::Json) {
+        decides.insert("format".to_owned(), json!(stream.format.key()));
     }
     hash(&decides)
 }

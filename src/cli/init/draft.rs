@@ -2,6 +2,7 @@
 
 use crate::cli::init::auth::Auth;
 use crate::cli::sample::columns::{Column, Columns};
+use crate::cli::sample::envelope::RecordsAt;
 use crate::cli::sample::guess::Guess;
 use crate::spec::scalar::quoted;
 use crate::spec::source::Format;
@@ -104,11 +105,9 @@ impl Draft {
             known: Vec::new(),
             note: None,
         };
-        let mut guess = Guess::default();
-        guess.records = Some(crate::cli::sample::envelope::RecordsAt {
-            tokens: vec!["items".to_owned()],
-            others: Vec::new(),
-        });
+        let tokens = vec!["items".to_owned()];
+        let records = Some(RecordsAt { tokens, others: Vec::new() });
+        let guess = Guess { records, ..Guess::default() };
         Self {
             source: source.to_owned(),
             basis: Basis::Nothing,

@@ -25,9 +25,9 @@ const TIMES: [&str; 12] = [
 
 /// One end of a window, or all of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum End {
-    Start,
-    End,
+enum Bound {
+    Lower,
+    Upper,
     Day,
 }
 
@@ -78,7 +78,7 @@ pub(crate) fn declared(name: &str, takes: Takes) -> Option<Param> {
     let end = end(name)?;
     let words = words(name);
     let timely = has_word(name, &TIMES)
-        || words.len() == 1 && !matches!(words[0].as_str(), "after" | "before");
+        || matches!(words.as_slice(), [only] if only != "after" && only != "before");
     let filter = match takes {
         Takes::Instant => "iso8601",
         Takes::Date => "date",
@@ -89,15 +89,15 @@ pub(crate) fn declared(name: &str, takes: Takes) -> Option<Param> {
     Some(Param::windowed(name, &template(end, filter), "guessed from its name and type".to_owned()))
 }
 
-fn template(end: End, filter: &str) -> String {
+fn template(end: Bound, filter: &str) -> String {
     match end {
-        End::Day => "{{ window.date }}".to_owned(),
-        End::Start => format!("{{{{ window.start | {filter} }}}}"),
-        End::End => format!("{{{{ window.end | {filter} }}}}"),
+        Bound::Day => "{{ window.date }}".to_owned(),
+        Bound::Lower => format!("{{{{ window.start | {filter} }}}}"),
+        Bound::Upper => format!("{{{{ window.end | {filter} }}}}"),
     }
 }
 
-fn end(name: &str) -> Option<End> {
+fn end(name: &str) -> Option<Bound> {
     let words = words(name);
     let has = |wanted: &[&str]| words.iter().any(|word| wanted.contains(&word.as_str()));
     let is_cursor = has(&["id", "cursor", "page", "token", "key"]);
@@ -105,11 +105,11 @@ fn end(name: &str) -> Option<End> {
         return None;
     }
     match (has(&STARTS), has(&ENDS)) {
-        (true, false) => Some(End::Start),
-        (false, true) => Some(End::End),
+        (true, false) => Some(Bound::Lower),
+        (false, true) => Some(Bound::Upper),
         (true, true) => None,
         (false, false) => matches!(words.as_slice(), [only] if only == "date" || only == "day")
-            .then_some(End::Day),
+            .then_some(Bound::Day),
     }
 }
 

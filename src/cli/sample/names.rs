@@ -60,9 +60,7 @@ pub(crate) fn is_time(name: &str) -> bool {
         "until",
         "expires",
     ];
-    let words = words(name);
-    let last = words.last().map(String::as_str).unwrap_or_default();
-    TIME.contains(&last) || (words.len() > 1 && TIME.contains(&words[0].as_str()) && last == "utc")
+    words(name).last().is_some_and(|last| TIME.contains(&last.as_str()))
 }
 
 /// Whether a field of this name identifies something, so that its digits are text: codes, numbers, phones.

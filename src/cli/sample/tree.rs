@@ -87,11 +87,6 @@ impl Tree {
         })
     }
 
-    /// The text of a string.
-    pub(crate) fn text(&self) -> Option<&str> {
-        if let Self::Text(text) = self { Some(text) } else { None }
-    }
-
     /// A whole number that is not negative.
     pub(crate) fn count(&self) -> Option<u64> {
         if let Self::Number(text) = self { text.parse().ok() } else { None }
