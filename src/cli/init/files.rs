@@ -22,9 +22,13 @@ pub(super) struct Written {
 /// # Errors
 /// `Usage` that names the file.
 pub(super) fn refuse_existing(dir: &Path, names: &[&str]) -> Result<()> {
-    let taken =
-        names.iter().map(|name| dir.join(name)).find(|path| path.symlink_metadata().is_ok());
+    let taken = names.iter().map(|name| at(dir, name)).find(|path| path.symlink_metadata().is_ok());
     taken.map_or(Ok(()), |path| Err(exists(&path)))
+}
+
+/// As people write it: without the `./` of this folder.
+fn at(dir: &Path, name: &str) -> PathBuf {
+    if dir == Path::new(".") { PathBuf::from(name) } else { dir.join(name) }
 }
 
 fn exists(path: &Path) -> Error {
@@ -39,7 +43,7 @@ fn exists(path: &Path) -> Error {
 pub(super) fn write(dir: &Path, draft: &Draft) -> Result<Written> {
     let (source, schema) = draft.files();
     refuse_existing(dir, &[&source, &schema])?;
-    let written = Written { source: dir.join(source), schema: dir.join(schema) };
+    let written = Written { source: at(dir, &source), schema: at(dir, &schema) };
     if let Some(folder) = written.schema.parent() {
         std::fs::create_dir_all(folder).map_err(|error| unwritten(folder, error))?;
     }

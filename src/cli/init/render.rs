@@ -56,7 +56,13 @@ fn heading(draft: &Draft) -> String {
             "What is marked as guessed is to be compared with the API's documentation.".to_owned()
         }
     };
-    format!("# Drawn by `lakeward init` from {}.\n# {marked}\n#\n", one_line(&draft.origin))
+    match draft.basis {
+        Basis::Nothing => format!("# Written by `lakeward init {}`. {marked}\n#\n", draft.source),
+        Basis::Sample(_) | Basis::OpenApi => {
+            let origin = one_line(&draft.origin);
+            format!("# Drawn by `lakeward init` from {origin}.\n# {marked}\n#\n")
+        }
+    }
 }
 
 fn params(draft: &Draft, text: &mut String) {

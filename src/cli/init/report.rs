@@ -112,6 +112,14 @@ fn to_do(draft: &Draft) -> Vec<String> {
                 .to_owned(),
         );
     }
+    if let (Basis::Sample(records), Paging::None, Some(total)) =
+        (draft.basis, &draft.guess.paging, &draft.guess.total)
+    {
+        lines.push(format!(
+            "no way to the next page was found beside the total {}: are these {records} records all?",
+            total.declared()
+        ));
+    }
     let others = draft.guess.records.iter().flat_map(|at| &at.others);
     let others: Vec<&str> = others.map(String::as_str).collect();
     if !others.is_empty() {

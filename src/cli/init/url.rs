@@ -9,7 +9,7 @@ use url::Url;
 use crate::cli::init::auth::Auth;
 use crate::cli::init::draft::{Draft, Param};
 use crate::cli::init::from_sample::{self, Beside};
-use crate::cli::init::{Drawn, Wanted, openapi, render, windows};
+use crate::cli::init::{Drawn, Wanted, files, openapi, render, windows};
 use crate::cli::sample::names::path_name;
 use crate::cli::sample::read;
 use crate::clock::{Clock as _, SystemClock};
@@ -34,6 +34,7 @@ const ACCEPT: &str = "headers: { Accept: \"application/json, application/x-ndjso
 pub(super) async fn draw(from: &str, wanted: &Wanted<'_>) -> Result<Drawn> {
     let url = checked(from)?;
     let mut draft = split(&url, wanted);
+    files::refuse_existing(&wanted.args.dir, &[&draft.files().1])?;
     let (sight, error) = fetch(&draft, wanted.name).await?;
     let Some(sight) = sight.filter(|sight| (200..300).contains(&sight.status)) else {
         return Err(error.unwrap_or_else(|| Error::new(ErrorKind::Api, "the API sent no answer")));

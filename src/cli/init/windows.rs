@@ -89,6 +89,37 @@ pub(crate) fn declared(name: &str, takes: Takes) -> Option<Param> {
     Some(Param::windowed(name, &template(end, filter), "guessed from its name and type".to_owned()))
 }
 
+/// What of records the parameter speaks of: `created` of `created_after`, nothing of `from`.
+fn family(name: &str) -> String {
+    let said = |word: &String| {
+        let word = word.as_str();
+        let bound = STARTS.contains(&word) || ENDS.contains(&word);
+        !bound && !matches!(word, "at" | "date" | "time" | "timestamp" | "datetime" | "day" | "on")
+    };
+    words(name).into_iter().filter(said).collect::<Vec<_>>().join(" ")
+}
+
+/// Keeps the parameters of one family, since an API that filters by two gives what fits both: those of creation first,
+/// then those without a name, then those of change. Gives the names of the others.
+pub(crate) fn keep_one_family(params: &mut Vec<Param>) -> Vec<String> {
+    let rank = |param: &Param| match family(&param.name).as_str() {
+        "created" | "creation" => 0,
+        "" => 1,
+        "updated" | "modified" | "last modified" | "last updated" => 2,
+        _ => 3,
+    };
+    let windowed = params.iter().filter(|param| param.windowed);
+    let Some(kept) = windowed.min_by_key(|param| rank(param)).map(|param| family(&param.name))
+    else {
+        return Vec::new();
+    };
+    let is_other = |param: &Param| param.windowed && family(&param.name) != kept;
+    let others = params.iter().filter(|param| is_other(param)).map(|param| param.name.clone());
+    let others = others.collect();
+    params.retain(|param| !is_other(param));
+    others
+}
+
 fn template(end: Bound, filter: &str) -> String {
     match end {
         Bound::Day => "{{ window.date }}".to_owned(),
@@ -188,6 +219,21 @@ mod tests {
                 "{literal}"
             );
         }
+    }
+
+    #[test]
+    fn one_family_follows_the_window() {
+        let kept = |names: &[&str]| {
+            let declared = names.iter().filter_map(|name| declared(name, Takes::Instant));
+            let mut params: Vec<Param> = declared.collect();
+            let others = keep_one_family(&mut params);
+            (params.into_iter().map(|param| param.name).collect::<Vec<_>>(), others)
+        };
+        let (names, others) = kept(&["updated_since", "created_after", "created_before"]);
+        assert_eq!(names, ["created_after", "created_before"]);
+        assert_eq!(others, ["updated_since"]);
+        assert_eq!(kept(&["completedSince", "from", "to"]).0, ["from", "to"]);
+        assert_eq!(kept(&["completed_since", "modified_since"]).0, ["modified_since"]);
     }
 
     #[test]

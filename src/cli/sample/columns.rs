@@ -117,9 +117,17 @@ impl Columns {
     ) {
         let stream = folded(stream);
         let one = stream.strip_suffix('s').unwrap_or(&stream).to_owned();
-        let keys =
-            ["id", &format!("{one}id"), &format!("{stream}id"), "uuid", "guid", "key", "sid"]
-                .map(str::to_owned);
+        let keys = [
+            "id",
+            &format!("{one}id"),
+            &format!("{stream}id"),
+            "uuid",
+            "gid",
+            "guid",
+            "key",
+            "sid",
+        ]
+        .map(str::to_owned);
         let name = |at: usize| self.columns.get(at).map(|c| c.name.clone()).unwrap_or_default();
         let find = |names: &[String], fits: &dyn Fn(usize) -> bool| {
             names.iter().find_map(|wanted| {

@@ -59,7 +59,8 @@ const CURSORS: [&str; 13] = [
 ];
 const MORE: [&str; 6] =
     ["hasmore", "hasnext", "hasnextpage", "more", "moreavailable", "hasmoreitems"];
-const SIZES: [&str; 9] =
+/// Parameters of a page's size, folded.
+pub(crate) const SIZES: [&str; 9] =
     ["perpage", "pagesize", "size", "limit", "count", "rows", "maxresults", "top", "take"];
 
 impl Paging {
@@ -145,7 +146,9 @@ impl Signs<'_> {
                 })
         };
         let found = self.leaves.iter().find(|leaf| {
-            let named = leaf.is(&NEXT) || (leaf.is(&["href"]) && leaf.parent == "next");
+            let named = leaf.is(&NEXT)
+                || (leaf.is(&["href", "uri", "url"])
+                    && matches!(leaf.parent.as_str(), "next" | "nextpage"));
             named
                 && match leaf.value {
                     Tree::Text(text) => is_url(text),

@@ -19,6 +19,7 @@ use crate::cli::init::openapi::operation::{Operation, Response};
 use crate::cli::init::openapi::parameters::Parameters;
 use crate::cli::sample::guess::{Answer, Guess};
 use crate::cli::sample::names::path_name;
+use crate::cli::sample::paging::Paging;
 use crate::cli::sample::read::Sample;
 use crate::cli::sample::tree::Tree;
 use crate::error::{Error, ErrorKind, Result};
@@ -66,6 +67,11 @@ pub(super) fn draw(
         None => sampled(&mut draft, &response, &parameters, wanted)?,
     }
     // A parameter that pages is sent by the pagination.
+    let sized = matches!(draft.guess.paging, Paging::Page { .. } | Paging::Offset { .. });
+    if !sized && let Some(size) = parameters.page_size() {
+        draft.params.retain(|param| param.name != size.name);
+        draft.params.push(size);
+    }
     let paging = draft.guess.paging.params();
     let paging: Vec<String> = paging.into_iter().map(str::to_owned).collect();
     draft.params.retain(|param| !paging.contains(&param.name));

@@ -7,6 +7,8 @@ use crate::cli::init::openapi::document::Document;
 use crate::cli::init::openapi::operation::Operation;
 use crate::cli::init::openapi::schema::{Whole, whole};
 use crate::cli::init::windows::{self, Takes};
+use crate::cli::sample::names::is_one;
+use crate::cli::sample::paging::SIZES;
 use crate::error::{Error, ErrorKind, Result};
 use crate::redact::is_secret_key;
 
@@ -138,7 +140,28 @@ impl Parameters {
                 query.push(param);
             }
         }
+        let others = windows::keep_one_family(&mut query);
+        if !others.is_empty() {
+            warnings.push(format!(
+                "the API also filters by {}: choose which of them the window is",
+                others.join(", ")
+            ));
+        }
         query
+    }
+
+    /// The parameter of a page's size, at its greatest: for ways to page that do not declare one.
+    pub(super) fn page_size(&self) -> Option<Param> {
+        let found = self.0.iter().find(|parameter| {
+            parameter.place == "query"
+                && parameter.told.is_none()
+                && is_one(&parameter.name, &SIZES)
+        })?;
+        let usual = found.usual.as_ref().and_then(|usual| usual.parse::<u64>().ok());
+        let size = found.most.or(usual).filter(|size| *size > 0)?;
+        let mut param = Param::literal(&found.name, &[size.to_string()]);
+        param.note = Some("records a page".to_owned());
+        Some(param)
     }
 
     /// The query's parameters with a number that is usual for them: the greatest of a page's size.
