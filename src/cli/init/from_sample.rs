@@ -1,7 +1,7 @@
 //! A draft from one page of an API.
 
-use crate::cli::init::Wanted;
 use crate::cli::init::draft::{Basis, Draft};
+use crate::cli::init::wanted::Wanted;
 use crate::cli::sample::columns;
 use crate::cli::sample::envelope::{self, leaves};
 use crate::cli::sample::guess::{Answer, Guess};

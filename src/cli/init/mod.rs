@@ -10,6 +10,7 @@ mod openapi;
 mod render;
 mod report;
 mod url;
+mod wanted;
 mod windows;
 
 use std::path::Path;
@@ -17,16 +18,10 @@ use std::path::Path;
 use crate::cli::args::InitArgs;
 use crate::cli::init::auth::Auth;
 use crate::cli::init::draft::Draft;
+use crate::cli::init::wanted::{Drawn, Wanted};
 use crate::cli::render::out;
 use crate::cli::sample::names::path_name;
 use crate::error::{Error, ErrorKind, Result};
-
-/// A draft, and the sample that its table must fit.
-struct Drawn {
-    draft: Draft,
-    /// The sample as JSON.
-    sample: Option<String>,
-}
 
 /// Writes both files and says what was guessed.
 pub(crate) async fn run(args: InitArgs) -> Result<u8> {
@@ -57,14 +52,6 @@ pub(crate) async fn run(args: InitArgs) -> Result<u8> {
     };
     out(&report::text(&drawn.draft, &written, fit.as_ref()))?;
     Ok(0)
-}
-
-/// What the command line says of the draft.
-struct Wanted<'a> {
-    args: &'a InitArgs,
-    name: &'a str,
-    stream: Option<&'a str>,
-    auth: Option<Auth>,
 }
 
 fn is_url(text: &str) -> bool {

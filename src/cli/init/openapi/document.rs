@@ -12,13 +12,13 @@ const MOST_EVENTS: usize = 10_000_000;
 
 /// An OpenAPI 3 document.
 #[derive(Debug)]
-pub(in crate::cli::init) struct Document(pub(super) Value);
+pub(crate) struct Document(pub(crate) Value);
 
 /// Reads `text` if it is an OpenAPI document, in JSON or YAML.
 ///
 /// # Errors
 /// `Usage` for one that cannot be read, or is of another version.
-pub(in crate::cli::init) fn read(text: &str) -> Result<Option<Document>> {
+pub(crate) fn read(text: &str) -> Result<Option<Document>> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let json = text.trim_start().starts_with('{');
     let root = if json {

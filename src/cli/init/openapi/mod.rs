@@ -12,11 +12,11 @@ pub(super) use self::document::{Document, read};
 
 use url::Url;
 
-use crate::cli::init::Wanted;
 use crate::cli::init::draft::{Basis, Draft};
 use crate::cli::init::from_sample::{self, Beside};
 use crate::cli::init::openapi::operation::{Operation, Response};
 use crate::cli::init::openapi::parameters::Parameters;
+use crate::cli::init::wanted::Wanted;
 use crate::cli::sample::guess::{Answer, Guess};
 use crate::cli::sample::names::path_name;
 use crate::cli::sample::paging::Paging;
