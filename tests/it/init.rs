@@ -32,14 +32,15 @@ fn init(workspace: &Workspace, args: &[&str]) -> Ended {
 #[test]
 fn a_url_of_every_way_to_page_is_drawn_and_extracted() {
     for style in [Style::Cursor, Style::Page, Style::Offset, Style::NextUrl, Style::Link] {
-        let api = PagedApi::start(Options { records_per_day: vec![230], ..Options::default() });
+        let options = Options { records_per_day: vec![230], style, ..Options::default() };
+        let api = PagedApi::start(options);
         let workspace = empty();
         let paging = match style {
             Style::Cursor | Style::NextUrl | Style::Link => "",
             Style::Page => "&page=1&per_page=100",
             Style::Offset => "&offset=0&limit=100",
         };
-        // The API pages as it is asked to; a link, a next URL and a cursor it gives by itself.
+        // Numbers are told by the parameters; a link, a next URL and a cursor the API gives by itself.
         let url = format!("{}/payments?from=1773705600&to=1773792000{paging}", api.base_url());
         let ended = init(&workspace, &["gateway", "--from", &url]);
         assert!(ended.stdout.contains("of the sample fit the schema"), "{ended}");
