@@ -30,6 +30,11 @@ const SECRET_KEYS: [&str; 18] = [
     "x-amz-security-token",
 ];
 
+/// Whether a query key of this name carries a credential, whatever the source file says.
+pub fn is_secret_key(name: &str) -> bool {
+    SECRET_KEYS.iter().any(|key| key.eq_ignore_ascii_case(name))
+}
+
 /// A credential: zeroed when dropped, and without a way to be printed.
 #[derive(Clone)]
 pub struct Secret(SecretString);
@@ -71,9 +76,7 @@ impl SafeUrl {
         safe.set_fragment(None);
         if url.query().is_some() {
             let shown = |key: &str| {
-                let key = key.to_ascii_lowercase();
-                !SECRET_KEYS.contains(&key.as_str())
-                    && !names.iter().any(|name| name.eq_ignore_ascii_case(&key))
+                !is_secret_key(key) && !names.iter().any(|name| name.eq_ignore_ascii_case(key))
             };
             let pairs: Vec<(String, String)> = url
                 .query_pairs()

@@ -54,9 +54,23 @@ const DEMO_EXAMPLES: &str = "\
     \x20 lakeward demo\n\
     \x20 lakeward demo --lake s3://bucket/demo";
 
+const INIT_EXAMPLES: &str = "\
+    Examples:\n\
+    \x20 lakeward init gateway\n\
+    \x20 lakeward init gateway --from 'https://api.example.com/v1/payments?from=1773705600&count=100' --auth bearer:GATEWAY_TOKEN\n\
+    \x20 lakeward init gateway --from payments.json                     # a saved response: JSON, NDJSON or CSV\n\
+    \x20 lakeward init gateway --from openapi.yaml --operation listPayments\n\n\
+    A URL is fetched once. Files that are there are never written over. What was guessed is said.";
+
 const CHECK_EXAMPLES: &str = "\
     Example:\n\
     \x20 lakeward check gateway.yaml";
+
+const PEEK_EXAMPLES: &str = "\
+    Examples:\n\
+    \x20 lakeward peek gateway.yaml payments\n\
+    \x20 lakeward peek gateway.yaml payments --date 2026-03-17 --format json\n\n\
+    One request, without retries; credentials are not shown. Nothing is written.";
 
 const PLAN_EXAMPLES: &str = "\
     Examples:\n\
@@ -113,9 +127,15 @@ pub enum Command {
     /// Extract from an embedded API into ./lake and show what to query: the product in ten seconds.
     #[command(after_help = DEMO_EXAMPLES)]
     Demo(DemoArgs),
+    /// Write a source file and a schema file: from a URL, a saved response or an OpenAPI 3 document.
+    #[command(after_help = INIT_EXAMPLES)]
+    Init(InitArgs),
     /// Check a source file and its schemas: everything that needs no network.
     #[command(after_help = CHECK_EXAMPLES)]
     Check(CheckArgs),
+    /// Fetch one page and show it: status, quota, envelope, and each field as declared and as seen.
+    #[command(after_help = PEEK_EXAMPLES)]
+    Peek(PeekArgs),
     /// Print the windows of a backfill as JSON, for an orchestrator's fan-out.
     #[command(after_help = PLAN_EXAMPLES)]
     Plan(PlanArgs),
@@ -146,11 +166,54 @@ pub struct DemoArgs {
     pub lake: String,
 }
 
+/// Options of `init`.
+#[derive(Debug, Args)]
+pub struct InitArgs {
+    /// The source's name; the source file is called NAME.yaml.
+    pub name: String,
+    /// An http or https URL, a saved response (JSON, NDJSON, CSV), or an OpenAPI 3 document (JSON, YAML).
+    #[arg(long, value_name = "URL|FILE")]
+    pub from: Option<String>,
+    /// Which operation of an OpenAPI document: its operationId, or its path such as /payments.
+    #[arg(long, value_name = "ID", requires = "from")]
+    pub operation: Option<String>,
+    /// The stream's and table's name; by default the last part of the path.
+    #[arg(long, value_name = "NAME")]
+    pub stream: Option<String>,
+    /// The JSON Pointer of the records, where it is guessed wrong.
+    #[arg(long, value_name = "POINTER", requires = "from")]
+    pub records: Option<String>,
+    /// Where credentials are found: bearer:ENV, basic:ENV:ENV, header:NAME:ENV or query:NAME:ENV.
+    #[arg(long, value_name = "HOW")]
+    pub auth: Option<String>,
+    /// A value for a path or query parameter of an OpenAPI operation; may be repeated.
+    #[arg(long = "param", value_name = "NAME=VALUE", requires = "from")]
+    pub params: Vec<String>,
+    /// The folder that the files go to: NAME.yaml, and schemas/STREAM.yaml.
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    pub dir: PathBuf,
+}
+
 /// Options of `check`.
 #[derive(Debug, Args)]
 pub struct CheckArgs {
     /// The source file.
     pub source: PathBuf,
+}
+
+/// Options of `peek`.
+#[derive(Debug, Args)]
+pub struct PeekArgs {
+    /// The source file.
+    pub source: PathBuf,
+    /// The stream; may be left out where the source has only one.
+    pub stream: Option<String>,
+    /// A UTC day such as 2026-03-17, or the 24 hours from an instant on; the last full day by default.
+    #[arg(long, value_name = "D", value_parser = instant)]
+    pub date: Option<DateTime<Utc>>,
+    /// How the result is written on stdout.
+    #[arg(long, value_enum, value_name = "FORMAT", default_value_t = Format::Table)]
+    pub format: Format,
 }
 
 /// Which windows.

@@ -6,10 +6,13 @@ mod completions;
 pub mod demo;
 mod extract;
 pub mod failures;
+mod init;
 mod logging;
+mod peek;
 mod plan;
 mod progress;
 mod render;
+mod sample;
 mod selection;
 mod signals;
 mod sql;
@@ -29,7 +32,9 @@ pub async fn run(cli: Cli) -> Result<u8> {
     let log = cli.log;
     match cli.command {
         Command::Demo(args) => demo::run(args, log).await,
+        Command::Init(args) => init::run(args).await,
         Command::Check(args) => check::run(&args),
+        Command::Peek(args) => peek::run(args).await,
         Command::Plan(args) => plan::run(args).await,
         Command::Extract(args) => extract::run(args, log).await,
         Command::Status(args) => status::run(args).await,

@@ -220,7 +220,7 @@ impl Comparison<'_> {
         self.add(Draft {
             kind: FindingKind::TypeChanged,
             path: answering_path(seen),
-            expected: format!("{expected} for {}", suggest::type_name(&field.kind)),
+            expected: format!("{expected} for {}", field.kind),
             observed: seen
                 .kinds
                 .seen()
@@ -254,7 +254,7 @@ impl Comparison<'_> {
         self.add(Draft {
             kind: FindingKind::InvalidValue,
             path: answering_path(seen),
-            expected: suggest::type_name(&field.kind),
+            expected: field.kind.to_string(),
             observed: BTreeMap::from([("nulled".to_owned(), seen.nulled.count)]),
             sighting: seen.nulled.clone(),
             suggestion: suggest::invalid_value(field, nested, self.table),

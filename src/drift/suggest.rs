@@ -7,32 +7,11 @@ use crate::drift::finding::{FindingKind, action_name};
 use crate::drift::renamed::Renaming;
 use crate::json::span::Kind;
 use crate::spec::pointer::Pointer;
+use crate::spec::scalar::{quoted, yaml};
 use crate::spec::table::{
     Case, DecimalRules, DriftAction, DriftPolicy, Field, FieldType, MinorUnits, OnInvalid, Scalar,
     Table, TimeRules, TimeUnit, Zone,
 };
-
-/// A type as the schema file names it.
-pub(crate) fn type_name(kind: &FieldType) -> String {
-    match kind {
-        FieldType::Scalar(scalar) => scalar_name(*scalar),
-        FieldType::Json => "json".to_owned(),
-        FieldType::List(scalar) => format!("list({})", scalar_name(*scalar)),
-    }
-}
-
-fn scalar_name(scalar: Scalar) -> String {
-    match scalar {
-        Scalar::String => "string".to_owned(),
-        Scalar::Bool => "bool".to_owned(),
-        Scalar::Int32 => "int32".to_owned(),
-        Scalar::Int64 => "int64".to_owned(),
-        Scalar::Float64 => "float64".to_owned(),
-        Scalar::Decimal { precision, scale } => format!("decimal({precision}, {scale})"),
-        Scalar::Date => "date".to_owned(),
-        Scalar::Timestamp => "timestamp".to_owned(),
-    }
-}
 
 /// Stops reporting a kind: the whole `drift` key of the table, so that its other actions stay.
 pub(crate) fn ignored(kind: FindingKind, policy: &DriftPolicy) -> String {
@@ -156,7 +135,7 @@ pub(crate) fn renamed(field: &Field, renaming: &Renaming, table: &Table) -> Stri
 
 /// The field as a line of the schema file, with everything that is declared of it.
 fn line(field: &Field, table: &Table) -> String {
-    let kind = type_name(&field.kind);
+    let kind = field.kind.to_string();
     let kind = if kind.contains('(') { quoted(&kind) } else { kind };
     let mut keys = vec![
         format!("name: {}", yaml(&field.name)),
@@ -243,19 +222,4 @@ fn column_name(path: &str) -> String {
         .map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '_' })
         .collect();
     if name.starts_with(|c: char| c.is_ascii_alphabetic()) { name } else { format!("f_{name}") }
-}
-
-/// A text as a YAML scalar in a flow mapping: plain where that is safe, else double-quoted as in JSON.
-fn yaml(text: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '/' | '-' | '.');
-    let starts = text.starts_with(|c: char| c.is_ascii_alphabetic() || matches!(c, '/' | '_'));
-    let word = matches!(
-        text.to_ascii_lowercase().as_str(),
-        "true" | "false" | "null" | "yes" | "no" | "on" | "off"
-    );
-    if starts && !word && text.chars().all(plain) { text.to_owned() } else { quoted(text) }
-}
-
-fn quoted(text: &str) -> String {
-    serde_json::Value::from(text).to_string()
 }

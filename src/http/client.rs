@@ -16,6 +16,7 @@ use crate::http::lane::Lane;
 use crate::http::origin::Origin;
 use crate::http::request::Recipe;
 use crate::http::retry::{self, Verdict};
+use crate::http::witness::Witness;
 use crate::page::{Cursor, Meter, PageRequest};
 use crate::spec::source::{OnStatus, Retry, Source, Stream};
 use crate::spec::template::Template;
@@ -26,6 +27,7 @@ use crate::window::{Window, show};
 pub struct Client {
     shared: Arc<Shared>,
     budget: Budget,
+    witness: Option<Arc<Witness>>,
 }
 
 #[derive(Debug)]
@@ -48,7 +50,7 @@ impl Client {
             headers: source.headers.clone(),
             retry: source.retry.clone(),
         };
-        Ok(Self { shared: Arc::new(shared), budget: Budget::default() })
+        Ok(Self { shared: Arc::new(shared), budget: Budget::default(), witness: None })
     }
 
     /// The same client with a budget: after `requests` more (retries and redirects included, over all
@@ -57,6 +59,20 @@ impl Client {
     pub fn with_budget(mut self, requests: u64) -> Self {
         self.budget = Budget::new(requests);
         self
+    }
+
+    /// The same client, watched: `witness` is told of every request of it and its clones.
+    #[must_use]
+    pub fn watched_by(self, witness: Arc<Witness>) -> Self {
+        Self { witness: Some(witness), ..self }
+    }
+
+    /// Text of the API without the source's credentials, which it may echo.
+    ///
+    /// # Errors
+    /// `Config` that names a secret which is missing or unusable.
+    pub fn scrub(&self, text: &str) -> Result<String> {
+        Ok(self.origin().credentials()?.scrubber.scrub(text))
     }
 
     /// Resolves the source's secrets now instead of at the first request, so that a missing one is found
@@ -117,7 +133,9 @@ impl Client {
         (allowance, lane): (&Allowance, &Lane),
     ) -> Result<Fetched> {
         let origin = self.origin();
-        let exchange = Exchange { origin, allowance, lane, request, plan, on_status, meter };
+        let witness = self.witness.as_deref();
+        let exchange =
+            Exchange { origin, allowance, lane, request, plan, on_status, meter, witness };
         let mut attempt = 1;
         loop {
             let fault = match exchange.attempt().await? {

@@ -15,18 +15,18 @@ use reqwest::{Method, StatusCode};
 use url::Url;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::http::body;
 use crate::http::budget::Allowance;
 use crate::http::envelope::{Envelope, Plan};
-use crate::http::inflate::{ACCEPTED, Codings};
+use crate::http::inflate::ACCEPTED;
 use crate::http::lane::Lane;
 use crate::http::origin::Origin;
 use crate::http::redirect::{MAX_REDIRECTS, is_credential};
 use crate::http::retry::retry_after;
 use crate::http::status::{Class, classify};
 use crate::http::transport::{Lost, Reply};
+use crate::http::witness::{Asked, Witness};
 use crate::page::{Meter, PageRequest};
-use crate::spec::source::OnStatus;
+use crate::spec::source::{Format, OnStatus};
 
 /// The header by which a request is found again in the logs of both sides.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -42,6 +42,8 @@ pub(super) struct Exchange<'a> {
     pub(super) plan: &'a Arc<Plan>,
     pub(super) on_status: &'a BTreeMap<u16, OnStatus>,
     pub(super) meter: &'a Meter,
+    /// Who looks on.
+    pub(super) witness: Option<&'a Witness>,
 }
 
 /// A page's response.
@@ -82,11 +84,11 @@ pub(super) struct Fault {
 
 /// One request of an attempt: the first, or what a redirect led to.
 #[derive(Clone, Debug)]
-struct Hop {
+pub(super) struct Hop {
     method: Method,
     url: Url,
     body: Option<Bytes>,
-    request_id: String,
+    pub(super) request_id: String,
 }
 
 impl Exchange<'_> {
@@ -129,6 +131,7 @@ impl Exchange<'_> {
         origin.pace().await?;
         drop(turn);
         Meter::count(&self.meter.requests);
+        let asked = self.witness.is_some().then(|| self.asked(&request));
         let sent = origin.transport.send(request).await?;
         if let Ok(reply) = &sent {
             tracing::debug!(
@@ -140,8 +143,23 @@ impl Exchange<'_> {
                 bytes = reply.body.len(),
                 "request"
             );
+            if let (Some(witness), Some(asked)) = (self.witness, asked) {
+                witness.saw(asked, reply, &origin.credentials()?.scrubber);
+            }
         }
         Ok(sent)
+    }
+
+    /// A request as it may be shown.
+    fn asked(&self, request: &Request) -> Asked {
+        let known = self.origin.credentials().ok();
+        let header = known.and_then(|known| known.authenticator.header());
+        let hides = |name: &str| {
+            is_credential(name) || header.is_some_and(|key| key.eq_ignore_ascii_case(name))
+        };
+        let scrubber = known.map(|known| known.scrubber.clone()).unwrap_or_default();
+        let url = self.origin.shown(request.url());
+        Asked::new(request.method().as_str(), url, request.headers(), hides, &scrubber)
     }
 
     /// The request as it goes out. Credentials, declared or known by a header's name, only go home.
@@ -151,7 +169,7 @@ impl Exchange<'_> {
         let at_home = origin.routes.is_home(&hop.url);
         let mut request = Request::new(hop.method.clone(), hop.url.clone());
         let headers = request.headers_mut();
-        headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
+        headers.insert(ACCEPT, HeaderValue::from_static(accepted(self.plan.format())));
         headers.insert(ACCEPT_ENCODING, HeaderValue::from_static(ACCEPTED));
         headers.insert(USER_AGENT, header_value("User-Agent", &origin.http.user_agent)?);
         if hop.body.is_some() {
@@ -248,7 +266,7 @@ impl Exchange<'_> {
     }
 
     /// No response: the connection or the deadline, worth another attempt; or a body over the cap.
-    fn lost(&self, lost: Lost, hop: &Hop) -> Result<Outcome> {
+    pub(super) fn lost(&self, lost: Lost, hop: &Hop) -> Result<Outcome> {
         let http = &self.origin.http;
         let (reason, error) = match lost {
             Lost::TooLarge => {
@@ -278,49 +296,8 @@ impl Exchange<'_> {
         Ok(Outcome::Again(Fault { reason, asked: None, request_id: hop.request_id.clone(), error }))
     }
 
-    /// A 2xx: its envelope, or the fault that its body is cut or not JSON.
-    async fn page(&self, mut reply: Reply, hop: Hop) -> Result<Outcome> {
-        let codings = Codings::of(&reply.headers).map_err(|name| {
-            let shown =
-                format!("sent a body in the content coding `{name}`, which was not asked for");
-            reply.body = Bytes::new();
-            self.place(self.answer(ErrorKind::Api, &shown, &reply), &hop)
-        })?;
-        let most = usize::try_from(self.origin.http.max_page_bytes).unwrap_or(usize::MAX);
-        let packed = std::mem::take(&mut reply.body);
-        let scanned = match body::open(packed, codings, most, self.plan).await? {
-            Ok(opened) => {
-                reply.body = opened.body;
-                opened.scanned
-            }
-            Err(lost) => return self.lost(lost, &hop),
-        };
-        match scanned {
-            Ok(envelope) => {
-                if let Some(pointer) = self.plan.reports_error(&envelope) {
-                    let what = format!("reports an error at `{pointer}`");
-                    return Err(self.place(self.answer(ErrorKind::Api, &what, &reply), &hop));
-                }
-                Ok(fetched(envelope, reply, hop, false))
-            }
-            Err(cause) => {
-                let what = if reply.body.is_empty() { "sent no body" } else { "did not send JSON" };
-                let error = self.answer(ErrorKind::Api, what, &reply).caused_by(cause);
-                Ok(Outcome::Again(Fault {
-                    reason: format!(
-                        "status {} with a body that is not JSON",
-                        reply.status.as_u16()
-                    ),
-                    asked: None,
-                    request_id: hop.request_id.clone(),
-                    error: self.place(error, &hop),
-                }))
-            }
-        }
-    }
-
     /// What the API did, with its status, content type and the beginning of the body.
-    fn answer(&self, kind: ErrorKind, what: &str, reply: &Reply) -> Error {
+    pub(super) fn answer(&self, kind: ErrorKind, what: &str, reply: &Reply) -> Error {
         let mut error = Error::new(kind, format!("the API {what} ({})", said(reply.status)));
         let Ok(credentials) = self.origin.credentials() else { return error };
         if let Some(kind) = reply.headers.get(CONTENT_TYPE) {
@@ -332,7 +309,7 @@ impl Exchange<'_> {
     }
 
     /// Adds the request line and id.
-    fn place(&self, error: Error, hop: &Hop) -> Error {
+    pub(super) fn place(&self, error: Error, hop: &Hop) -> Error {
         placed(error, hop.method.as_str(), &self.origin.shown(&hop.url), &hop.request_id)
     }
 }
@@ -342,6 +319,15 @@ fn new_request_id() -> String {
     uuid::Builder::from_random_bytes(rand::random()).into_uuid().to_string()
 }
 
+/// What is asked for; a source may declare its own Accept.
+fn accepted(format: Format) -> &'static str {
+    match format {
+        Format::Json => "application/json",
+        Format::Ndjson => "application/x-ndjson, application/jsonl, application/json;q=0.5",
+        Format::Csv => "text/csv",
+    }
+}
+
 const LATER: &str = "it may pass: run the same command again later";
 
 /// Adds the request line and id to an error.
@@ -349,7 +335,7 @@ pub(super) fn placed(error: Error, method: &str, url: &str, request_id: &str) ->
     error.with("request", format!("{method} {url}")).with("request_id", request_id)
 }
 
-fn fetched(envelope: Envelope, reply: Reply, hop: Hop, by_status: bool) -> Outcome {
+pub(super) fn fetched(envelope: Envelope, reply: Reply, hop: Hop, by_status: bool) -> Outcome {
     Outcome::Page(Box::new(Fetched {
         url: hop.url,
         request_id: hop.request_id,

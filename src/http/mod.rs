@@ -18,7 +18,7 @@
 
 mod ahead;
 pub mod auth;
-mod body;
+pub(crate) mod body;
 mod budget;
 pub mod client;
 mod envelope;
@@ -30,12 +30,14 @@ mod limiter;
 mod origin;
 pub mod pages;
 pub mod paginate;
+mod reading;
 mod redirect;
 mod request;
 mod retry;
 mod seen;
 mod status;
 mod transport;
+pub mod witness;
 
 /// Ends a stream of pages early: whatever it waits for (a quota, a retry, a body) is dropped at once.
 pub type Stop = tokio_util::sync::CancellationToken;

@@ -4,8 +4,8 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use reqwest::header::HeaderMap;
-use reqwest::{Certificate, Proxy, Request, Response, StatusCode};
+use reqwest::header::{CONTENT_LENGTH, HeaderMap, TRANSFER_ENCODING};
+use reqwest::{Certificate, Proxy, Request, Response, StatusCode, Version};
 use tokio::time::Instant;
 use url::Url;
 
@@ -33,6 +33,8 @@ pub(super) struct Reply {
     pub(super) headers: HeaderMap,
     /// The body as it came, maybe compressed; of a status other than 2xx the inflated first part, as far as it came.
     pub(super) body: Bytes,
+    /// Whether the end of the connection is the end of the body (RFC 9112 §6.3): one that is cut looks whole.
+    pub(super) open_ended: bool,
     /// From the request's first byte to the body's last.
     pub(super) took: Duration,
 }
@@ -159,6 +161,9 @@ async fn send(client: &reqwest::Client, request: Request, http: &Http) -> Result
     let network = |error: reqwest::Error| Lost::Network(error.without_url());
     let mut response = within(deadline, client.execute(request)).await?.map_err(network)?;
     let (status, headers) = (response.status(), std::mem::take(response.headers_mut()));
+    let open_ended = response.version() <= Version::HTTP_11
+        && !headers.contains_key(CONTENT_LENGTH)
+        && !headers.contains_key(TRANSFER_ENCODING);
     let mut body = BytesMut::new();
     if status.is_success() {
         let most = usize::try_from(http.max_page_bytes).unwrap_or(usize::MAX);
@@ -179,7 +184,7 @@ async fn send(client: &reqwest::Client, request: Request, http: &Http) -> Result
             body = codings.inflate_head(&body, SHOWN_BYTES).as_slice().into();
         }
     }
-    Ok(Reply { status, headers, body: body.freeze(), took: began.elapsed() })
+    Ok(Reply { status, headers, body: body.freeze(), open_ended, took: began.elapsed() })
 }
 
 async fn within<F: Future>(deadline: Option<Instant>, future: F) -> Result<F::Output, Lost> {

@@ -10,6 +10,7 @@ pub mod extract;
 pub mod footer;
 mod landing;
 pub mod library;
+pub mod peek;
 pub mod plan;
 pub mod progress;
 pub mod report;

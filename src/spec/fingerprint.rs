@@ -8,10 +8,8 @@ use sha2::{Digest as _, Sha256};
 
 use crate::spec::pagination::{CursorFrom, CursorPlace, Pagination};
 use crate::spec::pointer::Pointer;
-use crate::spec::source::{OnStatus, Source, Stream, TotalFrom};
-use crate::spec::table::{
-    Case, Field, FieldType, MinorUnits, OnInvalid, Scalar, Table, TimeUnit, Zone,
-};
+use crate::spec::source::{Format, OnStatus, Source, Stream, TotalFrom};
+use crate::spec::table::{Case, Field, MinorUnits, OnInvalid, Table, TimeUnit, Zone};
 
 impl Source {
     /// A fingerprint of what decides the stream's records: the requests and how their answers are read,
@@ -39,7 +37,7 @@ fn of_stream(source: &Source, stream: &Stream) -> String {
         .iter()
         .map(|(status, OnStatus::Empty)| (status.to_string(), json!("empty")))
         .collect();
-    hash(&json!({
+    let mut decides = json!({
         "name": stream.name,
         "base_url": source.base_url.as_str(),
         "path": stream.path.source(),
@@ -53,7 +51,12 @@ fn of_stream(source: &Source, stream: &Stream) -> String {
         "on_status": on_status,
         "error": stream.error.as_ref().map(Pointer::to_string),
         "pagination": pagination(&stream.pagination),
-    }))
+    });
+    // Absent where it is what it was before there was a choice, so that no window of then begins anew.
+    if let (Some(decides), true) = (decides.as_object_mut(), stream.format != Format::Json) {
+        decides.insert("format".to_owned(), json!(stream.format.key()));
+    }
+    hash(&decides)
 }
 
 fn of_table(table: &Table) -> String {
@@ -134,7 +137,7 @@ fn field(field: &Field, table: &Table) -> Value {
     });
     json!({
         "name": field.name,
-        "type": type_name(&field.kind),
+        "type": field.kind.to_string(),
         "from": texts(&field.from),
         "required": field.required,
         "on_invalid": match field.on_invalid {
@@ -162,22 +165,4 @@ fn field(field: &Field, table: &Table) -> Value {
             Zone::Named(name) => json!(name.name()),
         }),
     })
-}
-
-fn type_name(kind: &FieldType) -> String {
-    let scalar = |scalar: &Scalar| match scalar {
-        Scalar::String => "string".to_owned(),
-        Scalar::Bool => "bool".to_owned(),
-        Scalar::Int32 => "int32".to_owned(),
-        Scalar::Int64 => "int64".to_owned(),
-        Scalar::Float64 => "float64".to_owned(),
-        Scalar::Decimal { precision, scale } => format!("decimal({precision}, {scale})"),
-        Scalar::Date => "date".to_owned(),
-        Scalar::Timestamp => "timestamp".to_owned(),
-    };
-    match kind {
-        FieldType::Scalar(one) => scalar(one),
-        FieldType::Json => "json".to_owned(),
-        FieldType::List(of) => format!("list({})", scalar(of)),
-    }
 }

@@ -11,6 +11,7 @@ mod masking;
 pub mod pagination;
 pub mod pointer;
 mod resolve;
+pub mod scalar;
 pub mod schema_json;
 mod shape;
 pub mod size;

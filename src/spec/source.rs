@@ -117,6 +117,8 @@ pub struct Stream {
     pub params: Vec<(String, TemplateValue)>,
     /// A JSON body, for `POST`.
     pub body: Option<TemplateValue>,
+    /// How the body of a page is written.
+    pub format: Format,
     /// Where the records stand in a page; empty for a body that is the array.
     pub records: Pointer,
     /// Where the API says how many records there are.
@@ -133,6 +135,38 @@ pub struct Stream {
     pub pagination: Pagination,
     /// Requests in flight at once, from 1 to 64. Default 1; more only of numbered pages with a total.
     pub concurrency: usize,
+}
+
+/// How the body of a page is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Format {
+    /// One JSON document.
+    #[default]
+    Json,
+    /// A JSON value a line.
+    Ndjson,
+    /// Comma-separated values with a header: every record an object of strings.
+    Csv,
+}
+
+impl Format {
+    /// What people call it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Json => "JSON",
+            Self::Ndjson => "NDJSON",
+            Self::Csv => "CSV",
+        }
+    }
+
+    /// Its name in a source file.
+    pub fn key(self) -> &'static str {
+        match self {
+            Self::Json => "json",
+            Self::Ndjson => "ndjson",
+            Self::Csv => "csv",
+        }
+    }
 }
 
 /// Where the API says how many records there are.

@@ -1,5 +1,6 @@
 //! The schema file: the declared table, its columns and what each accepts (DESIGN §4).
 
+use std::fmt;
 use std::path::PathBuf;
 
 use rust_decimal::Decimal;
@@ -73,6 +74,17 @@ pub enum FieldType {
     List(Scalar),
 }
 
+/// As a schema file names it.
+impl fmt::Display for FieldType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Scalar(scalar) => scalar.fmt(f),
+            Self::Json => f.write_str("json"),
+            Self::List(scalar) => write!(f, "list({scalar})"),
+        }
+    }
+}
+
 /// The scalar types.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scalar {
@@ -97,6 +109,24 @@ pub enum Scalar {
     Date,
     /// Microseconds since the epoch, UTC.
     Timestamp,
+}
+
+/// As a schema file names it.
+impl fmt::Display for Scalar {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::String => "string",
+            Self::Bool => "bool",
+            Self::Int32 => "int32",
+            Self::Int64 => "int64",
+            Self::Float64 => "float64",
+            Self::Decimal { precision, scale } => {
+                return write!(f, "decimal({precision}, {scale})");
+            }
+            Self::Date => "date",
+            Self::Timestamp => "timestamp",
+        })
+    }
 }
 
 /// What an invalid value leads to.

@@ -17,7 +17,7 @@ use crate::json::tape::{Paths, Tape};
 use crate::spec::keys::record_keys;
 use crate::spec::pagination::{CursorFrom, Pagination};
 use crate::spec::pointer::Pointer;
-use crate::spec::source::{Stream, TotalFrom};
+use crate::spec::source::{Format, Stream, TotalFrom};
 
 /// A pointer and the place that the scan notes its value in.
 #[derive(Clone, Debug)]
@@ -33,6 +33,9 @@ pub(super) struct Plan {
     scanner: Scanner,
     /// Those that have learned from earlier pages and wait for the next.
     idle: Mutex<Vec<Scanner>>,
+    format: Format,
+    /// Whether a lost record would be noticed.
+    counted: bool,
     records: Pointer,
     error: Option<Slot>,
     total: Option<Slot>,
@@ -88,6 +91,8 @@ impl Plan {
         Self {
             scanner: Scanner::new(outline, record_keys(&stream.table, paths).0),
             idle: Mutex::default(),
+            format: stream.format,
+            counted: stream.total.is_some(),
             records: stream.records.clone(),
             error,
             total,
@@ -96,7 +101,17 @@ impl Plan {
         }
     }
 
-    /// Validates `body` and finds what the plan's pointers name. A leading byte order mark is skipped.
+    /// How bodies are written.
+    pub(super) fn format(&self) -> Format {
+        self.format
+    }
+
+    /// Whether the API names the number of records, so that one which is lost is noticed.
+    pub(super) fn is_counted(&self) -> bool {
+        self.counted
+    }
+
+    /// Validates `body`, which is JSON by now, and finds what the plan's pointers name. A leading byte order mark is skipped.
     ///
     /// # Errors
     /// What is wrong with the JSON.
@@ -175,6 +190,11 @@ impl Envelope {
     pub(super) fn empty() -> Self {
         let found = Found { records: Records::Null, ..Found::default() };
         Self { body: Bytes::new(), found }
+    }
+
+    /// Where the records stand; nowhere without an array of them.
+    pub(super) fn spans(&self) -> &[Range<usize>] {
+        if let Records::Found(spans) = &self.found.records { spans } else { &[] }
     }
 
     /// Where the declared values stand in the records.

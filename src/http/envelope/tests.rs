@@ -16,6 +16,8 @@ fn plan(records: &str, slots: &[&str]) -> Plan {
     let mut keys = Keys::new(Paths::default());
     keys.seal();
     Plan {
+        format: Format::Json,
+        counted: false,
         scanner: Scanner::new(outline, keys),
         idle: Mutex::default(),
         records,

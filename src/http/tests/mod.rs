@@ -4,6 +4,7 @@ mod ahead;
 mod encodings;
 mod ends;
 mod faults;
+mod formats;
 mod http2;
 mod logs;
 mod origins;
@@ -25,7 +26,7 @@ use crate::page::{Cursor, Meter, Method, Page, Position};
 use crate::spec::auth::{Auth, SecretRef};
 use crate::spec::pagination::{ByCursor, ByOffset, ByPage, CursorFrom, CursorPlace, Pagination};
 use crate::spec::pointer::Pointer;
-use crate::spec::source::{Http, OnCountMismatch, RateLimit, Retry, Source, Stream};
+use crate::spec::source::{Format, Http, OnCountMismatch, RateLimit, Retry, Source, Stream};
 use crate::spec::table::{Compression, DriftAction, DriftPolicy, ParquetOptions, Table};
 use crate::spec::template::{Template, TemplateValue};
 use crate::window::Window;
@@ -153,6 +154,7 @@ fn stream(pagination: Pagination) -> Stream {
         method: Method::Get,
         params: vec![("from".into(), template("{{ window.start | unix }}"))],
         body: None,
+        format: Format::Json,
         records: pointer("/items"),
         total: None,
         on_count_mismatch: OnCountMismatch::Fail,

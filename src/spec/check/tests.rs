@@ -8,6 +8,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::spec::auth::{Auth, KeyPlace};
 use crate::spec::pagination::{CursorFrom, Pagination};
+use crate::spec::source::Format;
 use crate::spec::table::{FieldType, MinorUnits, OnInvalid, Scalar, Zone};
 
 /// A good schema file, which the source files here refer to as `t.yaml`.
@@ -162,6 +163,10 @@ fn fingerprints_change_with_the_rows_only() {
         of(&stream(&format!("total: /n\n    pagination: {{ type: page }}\n    {extra}")))
     };
     assert_eq!(paged(""), paged("concurrency: 8"));
+    let listed = |extra: &str| of(&stream(extra).replace("records: /items", "records: \"\""));
+    assert_eq!(listed(""), listed("format: json"));
+    assert_ne!(listed(""), listed("format: csv"));
+    assert_ne!(listed("format: ndjson"), listed("format: csv"));
     let of = |text: &str| {
         let (_folder, file) = write(text);
         Table::load(&file).expect("table").fingerprint()
@@ -310,7 +315,7 @@ fn unknown_keys_name_the_nearest_one() {
     f.yaml:9:5: unknown key `conditional`
       9 |     conditional: true
         |     ^^^^^^^^^^^
-      hint: known here: schema, path, method, params, body, records, total, on_count_mismatch, clip, on_status, error, pagination, concurrency
+      hint: known here: schema, path, method, params, body, format, records, total, on_count_mismatch, clip, on_status, error, pagination, concurrency
     "#);
     assert_snapshot!(said(&table("drift: { new_feld: warn }")), @r#"
     f.yaml:6:10: unknown key `new_feld`, did you mean `new_field`?
@@ -699,6 +704,62 @@ fn templates() {
       6 | headers: { X-Day: "{{ day }}" }
         |                       ^^^
     "#);
+}
+
+#[test]
+fn lines_have_no_envelope() {
+    let lines = |extra: &str| stream(extra).replace("records: /items", "records: \"\"");
+    let format = |extra: &str| {
+        let (_folder, file) = write(&lines(extra));
+        Source::load(&file).expect(extra).find_stream("s").expect("stream").format
+    };
+    assert_eq!(format(""), Format::Json);
+    assert_eq!(format("format: json\n    total: /n"), Format::Json);
+    assert_eq!(
+        format("format: ndjson\n    total: { header: X-N }\n    pagination: { type: page }"),
+        Format::Ndjson
+    );
+    let cursor = "format: csv\n    pagination: { type: cursor, cursor: { last_record: /id } }";
+    assert_eq!(format(cursor), Format::Csv);
+    assert_snapshot!(said(&stream("format: csv")), @r#"
+    f.yaml:8:14: `records` must be "" with `format: csv`
+      8 |     records: /items
+        |              ^^^^^^
+      hint: every line is a record; what lies deeper is reached by the `from` of a field
+    "#);
+    assert_snapshot!(said(&lines("format: ndjson\n    error: /error\n    total: /n")), @r"
+    f.yaml:10:12: `error` stands beside the records, where `format: ndjson` has nothing
+      10 |     error: /error
+         |            ^^^^^^
+      hint: leave it out: a line that is no record is an error
+    f.yaml:11:12: `total` stands beside the records, where `format: ndjson` has nothing
+      11 |     total: /n
+         |            ^^
+      hint: name a header: total: { header: X-Total-Count }
+    ");
+    let cursor = "format: csv\n    pagination: { type: cursor, cursor: /c, has_more: /m }";
+    assert_snapshot!(said(&lines(cursor)), @r"
+    f.yaml:10:41: the cursor stands beside the records, where `format: csv` has nothing
+      10 |     pagination: { type: cursor, cursor: /c, has_more: /m }
+         |                                         ^^
+      hint: name a header or a field: cursor: { header: X-Next } or { last_record: /id }
+    f.yaml:10:55: `has_more` stands beside the records, where `format: csv` has nothing
+      10 |     pagination: { type: cursor, cursor: /c, has_more: /m }
+         |                                                       ^^
+      hint: leave it out: no cursor ends the stream
+    ");
+    assert_snapshot!(said(&lines("format: csv\n    pagination: { type: next_url }")), @r"
+    f.yaml:10:17: a next URL stands beside the records, where `format: csv` has nothing
+      10 |     pagination: { type: next_url }
+         |                 ^^^^^^^^^^^^^^^^^^
+      hint: page by link_header, page, offset or a cursor in a header
+    ");
+    assert_snapshot!(said(&stream("format: tsv")), @r"
+    f.yaml:9:13: `tsv` is no value of `format`, did you mean `csv`?
+      9 |     format: tsv
+        |             ^^^
+      hint: one of json, ndjson, csv
+    ");
 }
 
 #[test]

@@ -154,6 +154,8 @@ pub(crate) struct Stream {
     pub(crate) params: Option<Ordered<Param>>,
     /// A JSON body, for POST; every text in it may hold templates.
     pub(crate) body: Option<Value>,
+    /// How the body of a page is written. Default json.
+    pub(crate) format: Option<Format>,
     /// The JSON Pointer (RFC 6901) of the records in a page; empty where the body is the list of records.
     #[schemars(required)]
     pub(crate) records: Option<String>,
@@ -182,6 +184,18 @@ pub(crate) enum Method {
     Get,
     /// A request with a JSON body.
     Post,
+}
+
+/// How the body of a page is written.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Format {
+    /// One JSON document.
+    Json,
+    /// A JSON value a line; the body is the list of records.
+    Ndjson,
+    /// Comma-separated values with a header; every record is an object of strings.
+    Csv,
 }
 
 /// What follows when the API's total and the rows disagree.

@@ -6,6 +6,7 @@
 mod connection;
 mod default;
 mod field;
+mod format;
 mod pagination;
 pub(crate) mod source;
 mod stream;

@@ -8,6 +8,7 @@ use crate::spec::declared::source as declared;
 use crate::spec::document::{Document, Place};
 use crate::spec::masking::{is_secret_key, secret_in_query};
 use crate::spec::pagination::{CursorPlace, Pagination};
+use crate::spec::resolve::format;
 use crate::spec::resolve::pagination::pagination;
 use crate::spec::resolve::values::{
     NAME_HINT, header_name, is_name, optional_pointer, pointer, template, template_value,
@@ -42,6 +43,7 @@ pub(super) fn stream(
     let pages = place.key("pagination");
     let pages = pagination(document, &pages, written.pagination.as_ref(), method);
     let concurrency = concurrency(document, place, written);
+    let format = format::format(document, place, written);
     let body = body?;
     if let (Some(Pagination::Cursor(by)), Some(body)) = (&pages, &body)
         && by.place == CursorPlace::Body
@@ -57,6 +59,7 @@ pub(super) fn stream(
         method,
         params: params?,
         body,
+        format: format?,
         records: records?,
         total: total?,
         on_count_mismatch: match written.on_count_mismatch {

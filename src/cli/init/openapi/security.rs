@@ -1,0 +1,75 @@
+//! How an operation is authenticated: the first of its requirements that a source file can declare.
+
+use serde_json::Value;
+
+use crate::cli::init::auth::{Auth, variable};
+use crate::cli::init::openapi::document::Document;
+use crate::cli::init::openapi::operation::Operation;
+
+/// The auth of an operation of the source `name`, and what is unclear about it.
+pub(super) fn auth(
+    document: &Document,
+    operation: &Operation<'_>,
+    name: &str,
+) -> (Auth, Option<String>) {
+    let required = operation.node.get("security").or_else(|| document.0.get("security"));
+    let required = required.and_then(Value::as_array);
+    let mut unclear = None;
+    for requirement in required.into_iter().flatten().filter_map(Value::as_object) {
+        let Some((scheme, _)) = requirement.iter().next() else {
+            // An empty requirement: it can be asked without credentials.
+            return (Auth::none(), None);
+        };
+        let node =
+            document.0.pointer("/components/securitySchemes").and_then(|all| all.get(scheme));
+        let Some(node) = node.and_then(|node| document.resolve(node).ok()) else { continue };
+        match of_scheme(node, name) {
+            Ok((auth, note)) if requirement.len() == 1 => return (auth, note),
+            Ok((auth, note)) => {
+                let others: Vec<&str> = requirement.keys().skip(1).map(String::as_str).collect();
+                let more = format!(
+                    "the API also wants {}: declare it under `headers` or `params`",
+                    others.join(", ")
+                );
+                return (
+                    auth,
+                    Some(note.map_or_else(|| more.clone(), |note| format!("{note}; {more}"))),
+                );
+            }
+            Err(why) => {
+                unclear =
+                    Some(format!("the security scheme `{scheme}` {why}: put in `auth` what fits"))
+            }
+        }
+    }
+    (Auth::none(), unclear)
+}
+
+/// The auth of a security scheme.
+///
+/// # Errors
+/// Why no source file can declare it, as the end of a sentence.
+fn of_scheme(node: &Value, source: &str) -> Result<(Auth, Option<String>), String> {
+    let text = |key: &str| node.get(key).and_then(Value::as_str).unwrap_or_default();
+    let token = || variable(source, "TOKEN");
+    match (text("type"), text("scheme").to_ascii_lowercase().as_str(), text("in")) {
+        ("http", "bearer", _) => Ok((Auth::bearer(&token()), None)),
+        ("http", "basic", _) => {
+            Ok((Auth::basic(&variable(source, "USERNAME"), &variable(source, "PASSWORD")), None))
+        }
+        ("http", other, _) => Err(format!("is `{other}`, which is not known")),
+        ("apiKey", _, place @ ("header" | "query")) => {
+            Ok((Auth::api_key(place, text("name"), &variable(source, "API_KEY")), None))
+        }
+        ("apiKey", _, place) => Err(format!("is a key in a {place}, which is not known")),
+        ("oauth2" | "openIdConnect", _, _) => {
+            let url = node.pointer("/flows/clientCredentials/tokenUrl").and_then(Value::as_str);
+            let from = url.map(|url| format!(" from {url}")).unwrap_or_default();
+            let note = format!(
+                "the API takes OAuth 2 tokens: `auth` wants one that is fetched{from}, and it expires"
+            );
+            Ok((Auth::bearer(&token()), Some(note)))
+        }
+        (other, _, _) => Err(format!("is of the type `{other}`, which is not known")),
+    }
+}
