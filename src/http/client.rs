@@ -129,6 +129,9 @@ impl Client {
                     if fault.asked.is_some() {
                         lane.hold(wait);
                     }
+                    if fault.throttled && fault.asked.is_some() {
+                        origin.pace.hold(wait);
+                    }
                     self.pause(&fault, wait, attempt + 1).await;
                 }
                 Verdict::Later(wait) => return Err(self.later(&fault, wait)),

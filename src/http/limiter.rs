@@ -107,7 +107,8 @@ impl Limiter {
         }
     }
 
-    fn too_long(&self) -> Error {
+    /// The wait is longer than allowed.
+    pub(super) fn too_long(&self) -> Error {
         Error::new(
             ErrorKind::Transient,
             format!("the wait for the rate limit is longer than {:?}", self.max_wait),

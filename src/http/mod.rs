@@ -1,8 +1,8 @@
 //! HTTP: one source's requests, paced, authenticated and retried, as a stream of pages. No Arrow, no files.
 //!
 //! ```text
-//! Position -> request -> limiter -> auth -> transport -> status -> envelope -> paginate -> Page
-//!                 ^______________ retry ______________|
+//! Position -> request -> pace -> auth -> transport -> status -> envelope -> paginate -> Page
+//!                 ^_____________ retry _____________|
 //! ```
 //!
 //! - [`client`]: the requests of one source, and the retry loop.
@@ -28,8 +28,10 @@ mod inflate;
 mod lane;
 mod limiter;
 mod origin;
+mod pace;
 pub mod pages;
 pub mod paginate;
+mod quota;
 mod redirect;
 mod request;
 mod retry;
