@@ -107,6 +107,13 @@ pub(crate) fn table(report: &RunReport) -> String {
             report.windows.len()
         ));
     }
+    let asked = report.windows.iter().filter(|w| w.outcome == Outcome::NotModified).count();
+    if asked > 0 {
+        text.push_str(&format!(
+            "{asked} of {} windows have not changed since their commit, says the API (304)\n",
+            report.windows.len()
+        ));
+    }
     text.push_str(&failed(report));
     text
 }

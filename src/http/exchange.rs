@@ -46,6 +46,7 @@ pub(super) struct Exchange<'a> {
 /// A page's response.
 #[derive(Debug)]
 pub(super) struct Fetched {
+    pub(super) status: StatusCode,
     /// The URL that answered, after redirects, without credentials.
     pub(super) url: Url,
     pub(super) request_id: String,
@@ -353,6 +354,7 @@ pub(super) fn placed(error: Error, method: &str, url: &str, request_id: &str) ->
 
 fn fetched(envelope: Envelope, reply: Reply, hop: Hop, by_status: bool) -> Outcome {
     Outcome::Page(Box::new(Fetched {
+        status: reply.status,
         url: hop.url,
         request_id: hop.request_id,
         headers: reply.headers,

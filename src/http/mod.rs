@@ -21,6 +21,7 @@ pub mod auth;
 mod body;
 mod budget;
 pub mod client;
+pub mod conditional;
 mod envelope;
 mod excerpt;
 mod exchange;

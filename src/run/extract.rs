@@ -77,6 +77,7 @@ async fn extract_all(extraction: Extraction) -> Result<RunReport> {
     let budget = memory.map(|total| Budget::of(total, at_once, lake.is_local())).transpose()?;
     lake.probe().await?;
     let client = Client::new(&source, Arc::clone(&clock))?;
+    progress.watch(client.clone());
     let run = Arc::new(Run {
         run_id,
         client: match limits.requests {

@@ -43,6 +43,9 @@ pub enum Outcome {
     Committed,
     /// It was committed before; nothing was asked for.
     Unchanged,
+    /// It was committed before, and the API says that nothing has changed since.
+    #[serde(rename = "unchanged")]
+    NotModified,
     /// It was not published; what readers see is as before.
     Failed,
 }
@@ -52,7 +55,7 @@ impl Outcome {
     pub fn name(self) -> &'static str {
         match self {
             Self::Committed => "committed",
-            Self::Unchanged => "unchanged",
+            Self::Unchanged | Self::NotModified => "unchanged",
             Self::Failed => "failed",
         }
     }

@@ -14,6 +14,7 @@ use crate::manifest::hold::WindowRun;
 use crate::manifest::lease::{Take, Taken, take};
 use crate::manifest::version::Manifest;
 use crate::page::Meter;
+use crate::run::conditional::unchanged;
 use crate::run::ending::let_go;
 use crate::run::landing::Landing;
 use crate::run::plan::Unit;
@@ -60,11 +61,14 @@ fn log_failure(error: &Error) {
 async fn extract(run: &Run, unit: &Unit) -> Result<(Outcome, Manifest)> {
     let chain = chain(run, unit)?;
     have_credentials(run, &chain).await?;
+    let meter = Arc::new(Meter::default());
+    if let Some(manifest) = unchanged(run, unit, &chain, &meter).await? {
+        return Ok((Outcome::NotModified, manifest));
+    }
     let mut held = match take(chain, Arc::clone(&run.clock), intent(run, unit)).await? {
         Taken::Committed(manifest) => return Ok((Outcome::Unchanged, *manifest)),
         Taken::Run(held) => held,
     };
-    let meter = Arc::new(Meter::default());
     let opened = open(run, unit, &mut held, Arc::clone(&meter)).await;
     let (decoder, mut landing) = match opened {
         Ok(opened) => opened,

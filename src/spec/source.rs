@@ -133,6 +133,8 @@ pub struct Stream {
     pub pagination: Pagination,
     /// Requests in flight at once, from 1 to 64. Default 1; more only of numbered pages with a total.
     pub concurrency: usize,
+    /// Whether a refresh asks first if the pages have changed. Default no.
+    pub conditional: bool,
 }
 
 /// Where the API says how many records there are.

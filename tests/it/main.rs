@@ -14,5 +14,6 @@ mod extract;
 mod layers;
 mod library;
 mod messages;
+mod pacing;
 mod resume;
 mod support;

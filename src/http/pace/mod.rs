@@ -208,7 +208,11 @@ impl Pace {
 
     /// What is waited for at this instant, in a few words.
     pub(super) fn waiting(&self) -> Option<String> {
-        let (until, why) = self.state().waiting?;
+        let state = self.state();
+        // Whoever was asked to wait does, be it here or on its lane.
+        let asked = state.asked().map(|until| (until, Why::Asked));
+        let (until, why) = asked.or(state.waiting)?;
+        drop(state);
         let left = until.saturating_duration_since(Instant::now());
         (!left.is_zero()).then(|| format!("waiting {} s {}", left.as_secs_f64().ceil(), why.name()))
     }

@@ -126,6 +126,11 @@ impl State {
         Gate::Open { goes_first }
     }
 
+    /// The instant before which the API asked to be left alone.
+    pub(super) fn asked(&self) -> Option<Instant> {
+        self.asked
+    }
+
     /// Keeps all requests back for `wait`.
     pub(super) fn hold(&mut self, now: Instant, wait: Duration) {
         self.asked = self.asked.max(now.checked_add(wait.min(FOREVER)));

@@ -8,6 +8,7 @@ mod http2;
 mod logs;
 mod origins;
 mod scripted;
+mod statuses;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -161,6 +162,7 @@ fn stream(pagination: Pagination) -> Stream {
         error: None,
         pagination,
         concurrency: 1,
+        conditional: false,
     }
 }
 
