@@ -31,7 +31,7 @@ use crate::clock::Clock;
 use crate::error::{Error, ErrorKind, Result};
 use crate::http::limiter::Limiter;
 use crate::http::pace::quotas::Part;
-use crate::http::pace::state::{Gate, State};
+use crate::http::pace::state::{Gate, State, Why};
 use crate::http::quota;
 use crate::http::retry::retry_after;
 use crate::spec::source::{RateLimit, Retry, Source};
@@ -41,24 +41,6 @@ use crate::window::show;
 const TOLD: Duration = Duration::from_secs(2);
 /// A jittered wait may be that much longer than what was asked for (`retry`).
 const JITTER: f64 = 1.25;
-
-/// What a request waits for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Why {
-    /// A quota's next period.
-    Quota,
-    /// The API asked for it (`Retry-After`).
-    Asked,
-}
-
-impl Why {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Quota => "for the quota to reset",
-            Self::Asked => "as the API asks",
-        }
-    }
-}
 
 /// The pace of all requests to one API.
 #[derive(Debug)]

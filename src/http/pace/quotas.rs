@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::http::quota::Policy;
+use crate::http::quota::told::Policy;
 
 /// How early a quota's reset may have been told, beyond what it says: the next is tried when a request right after
 /// a reset was refused. The last is for servers that cut off fractions of a second.

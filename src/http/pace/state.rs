@@ -5,11 +5,10 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use tokio::time::Instant;
 
-use crate::http::pace::Why;
 use crate::http::pace::brake::Brake;
 use crate::http::pace::quotas::{Part, Quota, Quotas, Room};
 use crate::http::pace::skew::Skew;
-use crate::http::quota::{Reading, Reset, Told};
+use crate::http::quota::told::{Reading, Reset, Told};
 
 /// How long the others wait for the answer of the one that goes first.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -19,6 +18,24 @@ const AT_ONCE: Duration = Duration::from_millis(10);
 const MOST_VAGUE: u32 = 6;
 /// Longer waits are as good as for ever.
 const FOREVER: Duration = Duration::from_secs(10 * 366 * 86_400);
+
+/// What a request waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Why {
+    /// A quota's next period.
+    Quota,
+    /// The API asked for it (`Retry-After`).
+    Asked,
+}
+
+impl Why {
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Quota => "for the quota to reset",
+            Self::Asked => "as the API asks",
+        }
+    }
+}
 
 /// What the gate says to a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

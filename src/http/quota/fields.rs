@@ -10,7 +10,7 @@ use std::time::Duration;
 use reqwest::header::HeaderMap;
 use sfv::{BareItem, Dictionary, Item, List, ListEntry, Parser};
 
-use crate::http::quota::{Policy, Reading, Reset, Told};
+use crate::http::quota::told::{Policy, Reading, Reset, Told};
 
 /// Adds what the fields tell to what `told` already has.
 pub(super) fn read(headers: &HeaderMap, mut told: Vec<Told>) -> Reading {

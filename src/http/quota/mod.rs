@@ -9,55 +9,14 @@
 //! What cannot be understood is left out: a header that says nothing sure holds nothing back.
 
 mod fields;
+pub(super) mod told;
 
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use chrono::DateTime;
 use reqwest::header::HeaderMap;
 
-/// One quota as a response tells of it.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) struct Told {
-    /// Tells the quotas of an API apart.
-    pub(super) name: String,
-    /// Requests in a period.
-    pub(super) limit: Option<u64>,
-    /// Requests that are left of them.
-    pub(super) remaining: u64,
-    /// When the next period begins.
-    pub(super) reset: Option<Reset>,
-    /// How long a period is.
-    pub(super) period: Option<Duration>,
-}
-
-/// When a quota's next period begins.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Reset {
-    /// After this long.
-    In(Duration),
-    /// At this instant of the server's clock.
-    At(DateTime<Utc>),
-}
-
-/// A quota of which only the rule is known: so many requests in any period.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Policy {
-    /// Tells the policies of an API apart.
-    pub(super) name: String,
-    /// Requests in a period.
-    pub(super) limit: u64,
-    /// How long a period is.
-    pub(super) period: Duration,
-}
-
-/// What a response tells of quotas.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct Reading {
-    /// Quotas with what is left of them.
-    pub(super) told: Vec<Told>,
-    /// Policies of which nothing else is told.
-    pub(super) policies: Vec<Policy>,
-}
+use crate::http::quota::told::{Reading, Reset, Told};
 
 /// The spellings of the common dialect, and the periods that some gateways (Kong) put behind.
 const PREFIXES: [&str; 3] = ["x-ratelimit-", "x-rate-limit-", "ratelimit-"];
