@@ -59,6 +59,17 @@ enum First {
     Sent { at: Instant, after_reset: bool },
 }
 
+/// Whether a reset was guessed to be earlier than it was told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Guess {
+    /// As it was told.
+    None,
+    /// The last one was.
+    Made,
+    /// A request was refused for it: none is made any more.
+    Wrong,
+}
+
 /// What an answer tells.
 #[derive(Debug)]
 pub(super) struct Answer {
@@ -81,6 +92,7 @@ pub(super) struct State {
     asked: Option<Instant>,
     quotas: Quotas,
     brake: Brake,
+    guess: Guess,
     /// Answers in a row that left nothing and did not say until when.
     vague: u32,
     pub(super) skew: Skew,
@@ -98,6 +110,7 @@ impl State {
             asked: None,
             quotas: Quotas::default(),
             brake: Brake::new(now),
+            guess: Guess::None,
             vague: 0,
             skew: Skew::default(),
             waiting: None,
@@ -171,7 +184,10 @@ impl State {
         }
         let used_up = reading.told.iter().any(|told| told.remaining == 0);
         for told in reading.told {
-            let until = self.until(&told, now, wall);
+            let mut until = self.until(&told, now, wall);
+            if goes_first && refusal.is_none() {
+                until = self.guess(&told, now, until);
+            }
             let Told { name, limit, remaining, .. } = told;
             // Whatever a refusal says is left, it is not for us now.
             let left = if refusal.is_some() && used_up { 0 } else { remaining };
@@ -182,7 +198,10 @@ impl State {
             None => self.brake.accepted(),
             Some(asked) => {
                 if after_reset && used_up {
-                    self.quotas.came_too_early();
+                    match self.guess {
+                        Guess::Made => self.guess = Guess::Wrong,
+                        Guess::None | Guess::Wrong => self.quotas.came_too_early(),
+                    }
                 } else if !used_up {
                     self.brake.refused(sent, now);
                 }
@@ -191,6 +210,24 @@ impl State {
                 }
             }
         }
+    }
+
+    /// When the next period begins, where this one has begun with the request that was answered at `now`: a reset in
+    /// whole seconds of a clock, rounded up, makes two seconds of one, and half the quota is lost.
+    fn guess(&mut self, told: &Told, now: Instant, until: Instant) -> Instant {
+        let whole = matches!(told.reset, Some(Reset::At(at)) if at.timestamp_subsec_nanos() == 0);
+        let begun = told.limit == told.remaining.checked_add(1);
+        let span = until.saturating_duration_since(now);
+        let period = Duration::from_secs(span.as_secs());
+        if !(whole && begun) || period.is_zero() || self.guess == Guess::Wrong {
+            return until;
+        }
+        // Of a longer period it is not worth a refusal.
+        if span - period < period / 20 {
+            return until;
+        }
+        self.guess = Guess::Made;
+        now + period
     }
 
     /// When the next period of a quota begins.
