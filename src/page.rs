@@ -167,6 +167,14 @@ impl Meter {
         counter.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// Adds what another meter has counted.
+    pub fn add(&self, other: &Self) {
+        let (requests, retries, throttled) = other.read();
+        self.requests.fetch_add(requests, Ordering::Relaxed);
+        self.retries.fetch_add(retries, Ordering::Relaxed);
+        self.throttled.fetch_add(throttled, Ordering::Relaxed);
+    }
+
     /// The three counters: requests, retries, throttled.
     pub fn read(&self) -> (u64, u64, u64) {
         let of = |counter: &AtomicU64| counter.load(Ordering::Relaxed);

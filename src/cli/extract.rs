@@ -114,6 +114,15 @@ pub(crate) fn table(report: &RunReport) -> String {
             report.windows.len()
         ));
     }
+    let traffic = report.traffic;
+    if traffic.retries > 0 || traffic.throttled > 0 {
+        text.push_str(&format!(
+            "{} requests, {} of them sent again; the API asked {} times to slow down\n",
+            thousands(traffic.requests),
+            thousands(traffic.retries),
+            thousands(traffic.throttled)
+        ));
+    }
     text.push_str(&failed(report));
     text
 }

@@ -29,7 +29,10 @@ pub(crate) async fn run(run: &Run, unit: &Unit) -> WindowReport {
         // Not begun: the end of the run says so, once for all of them.
         return WindowReport::failed(&run.source.name, unit, &cause.error());
     }
-    match extract(run, unit).await {
+    let meter = Arc::new(Meter::default());
+    let ended = extract(run, unit, Arc::clone(&meter)).await;
+    run.meter.add(&meter);
+    match ended {
         Ok((outcome, manifest)) => {
             tracing::info!(
                 outcome = outcome.name(),
@@ -58,10 +61,9 @@ fn log_failure(error: &Error) {
     tracing::error!(kind, exit, request_id, "window failed: {}", error.message());
 }
 
-async fn extract(run: &Run, unit: &Unit) -> Result<(Outcome, Manifest)> {
+async fn extract(run: &Run, unit: &Unit, meter: Arc<Meter>) -> Result<(Outcome, Manifest)> {
     let chain = chain(run, unit)?;
     have_credentials(run, &chain).await?;
-    let meter = Arc::new(Meter::default());
     if let Some(manifest) = unchanged(run, unit, &chain, &meter).await? {
         return Ok((Outcome::NotModified, manifest));
     }

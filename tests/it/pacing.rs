@@ -74,12 +74,17 @@ fn forty_windows_share_a_quota_that_only_headers_tell() {
     let forty = ["--from", "2026-03-17", "--to", "2026-03-18T16:00:00Z", "--every", "1h"];
     let ended =
         workspace.extract(&[&forty[..], &["--jobs", "40", "--report", "json"]].concat()).exits(0);
+    let traffic = &ended.json()["traffic"];
     let windows = ended.json()["windows"].as_array().unwrap().clone();
     assert_eq!(windows.len(), 40);
     let sum = |key: &str| windows.iter().map(|w| w["counts"][key].as_u64().unwrap()).sum::<u64>();
     let refused = seconds.refused.load(Ordering::SeqCst);
     assert_eq!((sum("written"), sum("requests"), sum("throttled")), (120, 120 + refused, refused));
-    assert_eq!(sum("retries"), refused);
+    assert_eq!(
+        (&traffic["requests"], &traffic["throttled"]),
+        (&(120 + refused).into(), &refused.into())
+    );
+    assert_eq!((&traffic["retries"], sum("retries")), (&refused.into(), refused));
     assert!(refused <= 1, "{refused} of {} requests were refused", server.count());
     // Twelve full seconds; the exact share of the quota is held in `http::pace`, where no machine is slow.
     let accepted = seconds.accepted.lock().unwrap();
@@ -169,6 +174,7 @@ fn a_conditional_refresh_skips_what_has_not_changed() {
     let committed = workspace.lake().manifest(TABLE);
     let ended = workspace.extract_day(&["--refresh", "--report", "json"]).exits(0);
     assert_eq!(ended.json()["windows"][0]["outcome"], "unchanged");
+    assert_eq!(ended.json()["traffic"]["requests"], 3);
     assert_eq!(server.count(), 6, "three pages, and each asked for once more");
     assert_eq!(workspace.lake().manifest(TABLE), committed, "nothing was written");
     workspace.extract_day(&["--refresh"]).exits(0).says("not changed since their commit");
