@@ -72,6 +72,8 @@ impl Quota {
 pub(super) struct Quotas {
     known: Vec<Quota>,
     counted: Vec<Counted>,
+    /// How long the last answer took: two requests may come closer together than they were sent.
+    took: Duration,
     /// Which of [`LATER`].
     later: usize,
 }
@@ -102,11 +104,12 @@ impl Quotas {
         known.limit = new.limit.or(known.limit);
     }
 
-    /// Takes note of policies that no count comes with.
-    pub(super) fn rule(&mut self, policies: Vec<Policy>) {
+    /// Takes note of policies that no count comes with, from the answer to what was sent at `sent`.
+    pub(super) fn rule(&mut self, policies: Vec<Policy>, sent: Instant, now: Instant) {
+        self.took = now.saturating_duration_since(sent);
         for policy in policies.into_iter().filter(|policy| policy.limit <= MOST_COUNTED) {
             if !self.counted.iter().any(|counted| counted.policy == policy) {
-                self.counted.push(Counted { policy, sent: VecDeque::new() });
+                self.counted.push(Counted { policy, sent: VecDeque::from([sent]) });
             }
         }
     }
@@ -142,7 +145,9 @@ impl Quotas {
         });
         // The one that lasts longest; one that is sure of it before one that is not.
         let worst = known.max_by_key(|(room, until)| (*room == Room::No, *until));
-        let counted = self.counted.iter_mut().filter_map(|counted| counted.until(now, part)).max();
+        let took = self.took;
+        let counted = self.counted.iter_mut();
+        let counted = counted.filter_map(|counted| counted.until(now, took, part)).max();
         match (worst, counted) {
             (Some((Room::No, until)), Some(counted)) => Some((Room::No, until.max(counted))),
             (_, Some(counted)) => Some((Room::No, counted)),
@@ -169,12 +174,14 @@ impl Counted {
         clippy::cast_precision_loss,
         reason = "a limit is at most MOST_COUNTED"
     )]
-    fn until(&mut self, now: Instant, part: Part) -> Option<Instant> {
-        let over = |sent: &Instant| sent.checked_add(self.policy.period);
+    fn until(&mut self, now: Instant, took: Duration, part: Part) -> Option<Instant> {
+        let over = |sent: &Instant| sent.checked_add(self.policy.period + took);
         while self.sent.front().and_then(over).is_some_and(|over| over <= now) {
             self.sent.pop_front();
         }
-        let most = (self.policy.limit as f64 * part.share * (1.0 - part.reserve)).max(1.0) as usize;
+        // As many as leave the reserve when they are sent, as of a quota that is told.
+        let ours = self.policy.limit as f64 * part.share;
+        let most = (ours * (1.0 - part.reserve) + 1.0).min(ours).max(1.0) as usize;
         if self.sent.len() < most {
             return None;
         }

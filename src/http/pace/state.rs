@@ -191,9 +191,11 @@ impl State {
             let Told { name, limit, remaining, .. } = told;
             // Whatever a refusal says is left, it is not for us now.
             let left = if refusal.is_some() && used_up { 0 } else { remaining };
-            self.quotas.learn(Quota { name, limit, left, until, since: sent, spent: 0 }, now);
+            // Of a new period: this request, and those in flight.
+            let spent = self.in_flight + 1;
+            self.quotas.learn(Quota { name, limit, left, until, since: sent, spent }, now);
         }
-        self.quotas.rule(reading.policies);
+        self.quotas.rule(reading.policies, sent, now);
         match refusal {
             None => self.brake.accepted(),
             Some(asked) => {
