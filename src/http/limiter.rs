@@ -1,4 +1,4 @@
-//! Proactive pacing: one limiter a client, shared by all its windows and streams.
+//! Proactive pacing: the limits that are declared. One limiter an API and process, which its `pace` holds.
 //!
 //! # Why a burst of one?
 //!

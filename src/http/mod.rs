@@ -8,6 +8,9 @@
 //! - [`client`]: the requests of one source, and the retry loop.
 //! - [`pages`]: a window of a stream, page by page, resumable behind any of them; with `concurrency`, `ahead`
 //!   fetches the ones that are sure to follow meanwhile.
+//! - `pace`: when a request may leave, by what is declared (`limiter`), what the API's headers say (`quota`), and what it
+//!   refuses; the same for all clients of a source in the process.
+//! - [`conditional`]: whether pages are still what they were.
 //! - [`auth`] and [`paginate`]: closed sets, one file a variant.
 //!
 //! # Why not reqwest's redirects, timeouts and retries?

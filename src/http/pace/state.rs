@@ -188,6 +188,10 @@ impl State {
             if goes_first && refusal.is_none() {
                 until = self.guess(&told, now, until);
             }
+            // A wait that is asked for is surer than a reset that is told.
+            if let Some(Some(asked)) = refusal {
+                until = until.min(now + asked.min(FOREVER));
+            }
             let Told { name, limit, remaining, .. } = told;
             // Whatever a refusal says is left, it is not for us now.
             let left = if refusal.is_some() && used_up { 0 } else { remaining };
@@ -258,6 +262,7 @@ impl State {
             }
             wait
         });
-        now + wait.min(FOREVER)
+        // No period is longer than itself, whatever a clock says.
+        now + wait.min(told.period.unwrap_or(FOREVER)).min(FOREVER)
     }
 }

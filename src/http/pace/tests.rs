@@ -365,6 +365,29 @@ async fn a_policy_alone_is_counted_here() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_clock_that_nobody_can_read_is_a_bounded_wait() {
+    let began: DateTime<Utc> = "2026-03-17T12:00:00Z".parse().expect("instant");
+    // No `Date`: five minutes ahead, or behind, of a second's quota.
+    for (skew, status, more, waits) in [
+        (300, 200, ("x-other", ""), 301_000),
+        (-300, 200, ("x-other", ""), 1000),
+        (300, 429, ("retry-after", "1"), 1000),
+        (300, 200, ("ratelimit-policy", "10;w=1"), 1000),
+    ] {
+        let pace = pace(&limits().0);
+        let reset = (began.timestamp() + 1 + skew).to_string();
+        let told = [
+            ("x-ratelimit-limit", "10"),
+            ("x-ratelimit-remaining", "0"),
+            ("x-ratelimit-reset", &reset),
+            more,
+        ];
+        answered(&pace, status, &told).await;
+        assert_eq!(ms(next(&pace).await), waits, "{skew} {more:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_wait_that_is_too_long_says_when_to_come_back() {
     let cases = [
         (
