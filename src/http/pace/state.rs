@@ -251,7 +251,10 @@ impl State {
             Some(Reset::At(at)) => {
                 let server =
                     self.skew.server(wall) - TimeDelta::from_std(later).unwrap_or_default();
-                ((at - server).to_std().ok(), at.timestamp_subsec_nanos() > 0)
+                // No period is longer than itself, whatever a clock says.
+                let most = told.period.unwrap_or(FOREVER);
+                let wait = (at - server).to_std().ok().map(|wait| wait.min(most));
+                (wait, at.timestamp_subsec_nanos() > 0)
             }
             None => (told.period, false),
         };
@@ -262,7 +265,6 @@ impl State {
             }
             wait
         });
-        // No period is longer than itself, whatever a clock says.
-        now + wait.min(told.period.unwrap_or(FOREVER)).min(FOREVER)
+        now + wait.min(FOREVER)
     }
 }
