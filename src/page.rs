@@ -94,6 +94,21 @@ impl Position {
     }
 }
 
+/// What the API said of a page, by which it can be asked later whether the page is still the same (RFC 9110 §8.8).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Validator {
+    /// The page's number in the window, from 1.
+    pub page: u64,
+    /// What it was asked for by.
+    pub asked: Cursor,
+    /// `ETag`, as received.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub etag: Option<String>,
+    /// `Last-Modified`, as received.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_modified: Option<String>,
+}
+
 /// One page as received: its body, where the records stand in it, and what follows.
 #[derive(Clone, Debug)]
 pub struct Page {
@@ -109,6 +124,8 @@ pub struct Page {
     pub tape: Tape,
     /// Fingerprints of the page's body and of the cursor it names, for finding loops.
     pub seen: Vec<u64>,
+    /// By what the API can be asked whether it is still the same; only of a `conditional` stream.
+    pub validator: Option<Validator>,
     /// Where the stream stands once this page is durable.
     pub after: Position,
     /// From the request's first byte to the body's last.
@@ -126,6 +143,7 @@ impl Page {
             records,
             tape: found.tape,
             seen: Vec::new(),
+            validator: None,
             after: Position { next: None, ..Position::start() },
             round_trip: Duration::ZERO,
         }
@@ -147,6 +165,14 @@ impl Meter {
     /// Adds one to a counter.
     pub fn count(counter: &AtomicU64) {
         counter.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Adds what another meter has counted.
+    pub fn add(&self, other: &Self) {
+        let (requests, retries, throttled) = other.read();
+        self.requests.fetch_add(requests, Ordering::Relaxed);
+        self.retries.fetch_add(retries, Ordering::Relaxed);
+        self.throttled.fetch_add(throttled, Ordering::Relaxed);
     }
 
     /// The three counters: requests, retries, throttled.

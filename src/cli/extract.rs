@@ -107,6 +107,22 @@ pub(crate) fn table(report: &RunReport) -> String {
             report.windows.len()
         ));
     }
+    let asked = report.windows.iter().filter(|w| w.outcome == Outcome::NotModified).count();
+    if asked > 0 {
+        text.push_str(&format!(
+            "{asked} of {} windows have not changed since their commit, says the API (304)\n",
+            report.windows.len()
+        ));
+    }
+    let traffic = report.traffic;
+    if traffic.retries > 0 || traffic.throttled > 0 {
+        text.push_str(&format!(
+            "{} requests, {} of them sent again; the API asked {} times to slow down\n",
+            thousands(traffic.requests),
+            thousands(traffic.retries),
+            thousands(traffic.throttled)
+        ));
+    }
     text.push_str(&failed(report));
     text
 }

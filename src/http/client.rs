@@ -75,6 +75,11 @@ impl Client {
         Ok(self.origin().credentials()?.scrubber.scrub(text))
     }
 
+    /// What all requests wait for at this instant, such as `waiting 14 s for the quota to reset`.
+    pub fn waiting(&self) -> Option<String> {
+        self.origin().pace.waiting()
+    }
+
     /// Resolves the source's secrets now instead of at the first request, so that a missing one is found
     /// before anything is begun.
     ///
@@ -147,7 +152,13 @@ impl Client {
                     if fault.asked.is_some() {
                         lane.hold(wait);
                     }
-                    self.pause(&fault, wait, attempt + 1).await;
+                    self.note(&fault, wait, attempt + 1);
+                    if fault.throttled && fault.asked.is_some() {
+                        // For all windows: the gate waits, and shows it.
+                        origin.pace.hold(wait);
+                    } else {
+                        tokio::time::sleep(wait).await;
+                    }
                 }
                 Verdict::Later(wait) => return Err(self.later(&fault, wait)),
                 Verdict::Exhausted => return Err(fault.error.with("attempts", attempt)),
@@ -157,7 +168,8 @@ impl Client {
         }
     }
 
-    async fn pause(&self, fault: &Fault, wait: Duration, attempt: u32) {
+    /// Says what is tried again, and when.
+    fn note(&self, fault: &Fault, wait: Duration, attempt: u32) {
         tracing::warn!(
             request_id = %fault.request_id,
             "{}, retrying in {:.1} s ({attempt} of {})",
@@ -165,7 +177,6 @@ impl Client {
             wait.as_secs_f64(),
             self.shared.retry.max_attempts,
         );
-        tokio::time::sleep(wait).await;
     }
 
     /// The API asked for a longer wait than `retry.max_wait`.

@@ -8,8 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use reqwest::Request;
 use reqwest::header::{
-    ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOCATION,
-    RETRY_AFTER, USER_AGENT,
+    ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOCATION, USER_AGENT,
 };
 use reqwest::{Method, StatusCode};
 use url::Url;
@@ -20,8 +19,8 @@ use crate::http::envelope::{Envelope, Plan};
 use crate::http::inflate::ACCEPTED;
 use crate::http::lane::Lane;
 use crate::http::origin::Origin;
+use crate::http::pace;
 use crate::http::redirect::{MAX_REDIRECTS, is_credential};
-use crate::http::retry::retry_after;
 use crate::http::status::{Class, classify};
 use crate::http::transport::{Lost, Reply};
 use crate::http::witness::{Asked, Witness};
@@ -49,6 +48,7 @@ pub(super) struct Exchange<'a> {
 /// A page's response.
 #[derive(Debug)]
 pub(super) struct Fetched {
+    pub(super) status: StatusCode,
     /// The URL that answered, after redirects, without credentials.
     pub(super) url: Url,
     pub(super) request_id: String,
@@ -76,6 +76,8 @@ pub(super) struct Fault {
     pub(super) reason: String,
     /// The wait that the API asked for.
     pub(super) asked: Option<Duration>,
+    /// Whether the API asked us to slow down.
+    pub(super) throttled: bool,
     /// The failed request.
     pub(super) request_id: String,
     /// What to end with when there is no other attempt.
@@ -128,12 +130,13 @@ impl Exchange<'_> {
         let request = self.outgoing(hop)?;
         self.allowance.take()?;
         let turn = self.lane.turn().await;
-        origin.pace().await?;
+        let permit = origin.pace().await?;
         drop(turn);
         Meter::count(&self.meter.requests);
         let asked = self.witness.is_some().then(|| self.asked(&request));
         let sent = origin.transport.send(request).await?;
         if let Ok(reply) = &sent {
+            permit.answered(reply.status, &reply.headers);
             tracing::debug!(
                 request_id = %hop.request_id,
                 method = %hop.method,
@@ -243,16 +246,8 @@ impl Exchange<'_> {
 
     /// A status that is expected to pass.
     fn passing(&self, reply: &Reply, hop: &Hop) -> Fault {
-        let asked = reply
-            .headers
-            .get(RETRY_AFTER)
-            .and_then(|value| value.to_str().ok())
-            .and_then(|value| retry_after(value, self.origin.clock.now()));
-        let throttled = match reply.status {
-            StatusCode::TOO_MANY_REQUESTS => true,
-            StatusCode::SERVICE_UNAVAILABLE => reply.headers.contains_key(RETRY_AFTER),
-            _ => false,
-        };
+        let asked = pace::asked(&reply.headers, self.origin.clock.now());
+        let throttled = pace::is_refusal(reply.status, &reply.headers);
         if throttled {
             Meter::count(&self.meter.throttled);
         }
@@ -260,6 +255,7 @@ impl Exchange<'_> {
         Fault {
             reason: format!("status {}", reply.status.as_u16()),
             asked,
+            throttled,
             request_id: hop.request_id.clone(),
             error: self.place(error, hop),
         }
@@ -293,7 +289,13 @@ impl Exchange<'_> {
             }
         };
         let error = self.place(error, hop);
-        Ok(Outcome::Again(Fault { reason, asked: None, request_id: hop.request_id.clone(), error }))
+        Ok(Outcome::Again(Fault {
+            reason,
+            asked: None,
+            throttled: false,
+            request_id: hop.request_id.clone(),
+            error,
+        }))
     }
 
     /// What the API did, with its status, content type and the beginning of the body.
@@ -337,6 +339,7 @@ pub(super) fn placed(error: Error, method: &str, url: &str, request_id: &str) ->
 
 pub(super) fn fetched(envelope: Envelope, reply: Reply, hop: Hop, by_status: bool) -> Outcome {
     Outcome::Page(Box::new(Fetched {
+        status: reply.status,
         url: hop.url,
         request_id: hop.request_id,
         headers: reply.headers,

@@ -1,4 +1,4 @@
-//! Proactive pacing: one limiter a client, shared by all its windows and streams.
+//! Proactive pacing: the limits that are declared. One limiter an API and process, which its `pace` holds.
 //!
 //! # Why a burst of one?
 //!
@@ -107,7 +107,8 @@ impl Limiter {
         }
     }
 
-    fn too_long(&self) -> Error {
+    /// The wait is longer than allowed.
+    pub(super) fn too_long(&self) -> Error {
         Error::new(
             ErrorKind::Transient,
             format!("the wait for the rate limit is longer than {:?}", self.max_wait),

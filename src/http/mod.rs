@@ -1,13 +1,16 @@
 //! HTTP: one source's requests, paced, authenticated and retried, as a stream of pages. No Arrow, no files.
 //!
 //! ```text
-//! Position -> request -> limiter -> auth -> transport -> status -> envelope -> paginate -> Page
-//!                 ^______________ retry ______________|
+//! Position -> request -> pace -> auth -> transport -> status -> envelope -> paginate -> Page
+//!                 ^_____________ retry _____________|
 //! ```
 //!
 //! - [`client`]: the requests of one source, and the retry loop.
 //! - [`pages`]: a window of a stream, page by page, resumable behind any of them; with `concurrency`, `ahead`
 //!   fetches the ones that are sure to follow meanwhile.
+//! - `pace`: when a request may leave, by what is declared (`limiter`), what the API's headers say (`quota`), and what it
+//!   refuses; the same for all clients of a source in the process.
+//! - [`conditional`]: whether pages are still what they were.
 //! - [`auth`] and [`paginate`]: closed sets, one file a variant.
 //!
 //! # Why not reqwest's redirects, timeouts and retries?
@@ -21,6 +24,7 @@ pub mod auth;
 pub(crate) mod body;
 mod budget;
 pub mod client;
+pub mod conditional;
 mod envelope;
 mod excerpt;
 mod exchange;
@@ -28,8 +32,10 @@ mod inflate;
 mod lane;
 mod limiter;
 mod origin;
+mod pace;
 pub mod pages;
 pub mod paginate;
+mod quota;
 mod reading;
 mod redirect;
 mod request;

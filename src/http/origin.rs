@@ -1,4 +1,4 @@
-//! One API as it is reached: its connection pool, limiter, credentials, and where it may lead.
+//! One API as it is reached: its connection pool, pace, credentials, and where it may lead.
 
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock};
@@ -9,7 +9,7 @@ use crate::clock::Clock;
 use crate::error::{Error, ErrorKind, Result};
 use crate::http::auth::Authenticator;
 use crate::http::excerpt::Scrubber;
-use crate::http::limiter::Limiter;
+use crate::http::pace::{Pace, Permit};
 use crate::http::redirect::Routes;
 use crate::http::transport::Transport;
 use crate::redact::SafeUrl;
@@ -25,7 +25,7 @@ pub(super) struct Origin {
     pub(super) clock: Arc<dyn Clock>,
     /// Whether a permanent redirect was warned of.
     pub(super) warned_moved: AtomicBool,
-    limiter: Limiter,
+    pub(super) pace: Arc<Pace>,
     auth: Auth,
     credentials: OnceLock<Credentials>,
 }
@@ -49,10 +49,10 @@ impl Origin {
             transport: Transport::new(&source.http, &source.base_url)?,
             routes: Routes::new(&source.base_url, &source.http.allow_hosts),
             http: source.http.clone(),
-            clock,
             warned_moved: AtomicBool::new(false),
-            limiter: Limiter::new(&source.rate_limit)?,
+            pace: Pace::of(source, Arc::clone(&clock))?,
             auth: source.auth.clone(),
+            clock,
             credentials: OnceLock::new(),
         })
     }
@@ -98,11 +98,11 @@ impl Origin {
         Ok(url)
     }
 
-    /// Waits until both declared limits allow a request.
+    /// Waits until a request may be sent: [`Pace::turn`].
     ///
     /// # Errors
     /// `Transient` when the wait is too long.
-    pub(super) async fn pace(&self) -> Result<()> {
-        self.limiter.wait().await
+    pub(super) async fn pace(&self) -> Result<Permit> {
+        self.pace.turn().await
     }
 }

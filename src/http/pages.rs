@@ -12,6 +12,7 @@ use crate::http::Stop;
 use crate::http::ahead::{Ahead, Answer};
 use crate::http::budget::Allowance;
 use crate::http::client::Client;
+use crate::http::conditional::validator;
 use crate::http::envelope::{Plan, Total};
 use crate::http::exchange::{Fetched, placed};
 use crate::http::lane::Lane;
@@ -213,6 +214,9 @@ impl Walk {
             }
         };
         let seen = self.look_for_loops(request, asked, &after, &spans, &fetched.body)?;
+        let conditional = self.fetcher.stream.conditional;
+        let validator =
+            conditional.then(|| validator(after.pages, asked, &fetched.headers)).flatten();
         self.ahead.learn(asked, received);
         self.position = after.clone();
         Ok(Page {
@@ -222,6 +226,7 @@ impl Walk {
             records: spans,
             tape: fetched.envelope.take_tape(),
             seen,
+            validator,
             after,
             round_trip: fetched.round_trip,
         })

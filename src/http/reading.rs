@@ -61,6 +61,7 @@ impl Exchange<'_> {
                         reply.status.as_u16()
                     ),
                     asked: None,
+                    throttled: false,
                     request_id: hop.request_id.clone(),
                     error: self.place(error, &hop),
                 }))

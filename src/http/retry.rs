@@ -22,15 +22,19 @@ pub(super) enum Verdict {
     Exhausted,
 }
 
-/// The wait that a `Retry-After` value asks for: seconds, or an HTTP date (a past one asks for none).
-/// `None` for anything else, which is ignored.
+/// The wait that a `Retry-After` value asks for at `now`, an instant of the server's clock: seconds (some send
+/// fractions), or an HTTP date. `None` for anything else, and where it asks for no wait at all, as a date in the past
+/// does: that the request was not answered is reason enough for one.
 pub(super) fn retry_after(value: &str, now: DateTime<Utc>) -> Option<Duration> {
     let value = value.trim();
-    if !value.is_empty() && value.bytes().all(|b| b.is_ascii_digit()) {
-        return Some(Duration::from_secs(value.parse().unwrap_or(u64::MAX)));
-    }
-    let date: DateTime<Utc> = httpdate::parse_http_date(value).ok()?.into();
-    Some((date - now).to_std().unwrap_or(Duration::ZERO))
+    let wait = if value.bytes().all(|b| b.is_ascii_digit() || b == b'.') {
+        let seconds: f64 = value.parse().ok()?;
+        Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX)
+    } else {
+        let date: DateTime<Utc> = httpdate::parse_http_date(value).ok()?.into();
+        (date - now).to_std().ok()?
+    };
+    (!wait.is_zero()).then_some(wait)
 }
 
 /// What follows the failed attempt number `attempt` (from 1), after which the API `asked` for a wait.
@@ -77,21 +81,29 @@ mod tests {
     fn retry_after_is_seconds_or_a_date() {
         let now = "2026-03-17T12:00:00Z".parse().expect("instant");
         for (value, wait) in [
-            ("0", Some(0)),
-            ("120", Some(120)),
-            (" 7 ", Some(7)),
-            ("99999999999999999999999", Some(u64::MAX)),
-            ("Tue, 17 Mar 2026 12:00:30 GMT", Some(30)),
-            ("Tuesday, 17-Mar-26 12:00:30 GMT", Some(30)),
-            ("Tue, 17 Mar 2026 11:00:00 GMT", Some(0)),
+            ("120", Some(120.0)),
+            (" 7 ", Some(7.0)),
+            ("1.5", Some(1.5)),
+            ("1000000000", Some(1e9)),
+            ("Tue, 17 Mar 2026 12:00:30 GMT", Some(30.0)),
+            ("Tuesday, 17-Mar-26 12:00:30 GMT", Some(30.0)),
+            ("0", None),
+            ("0.0", None),
+            ("Tue, 17 Mar 2026 12:00:00 GMT", None),
+            ("Tue, 17 Mar 2026 11:00:00 GMT", None),
             ("", None),
+            (".", None),
             ("-1", None),
-            ("1.5", None),
+            ("1.5.5", None),
+            ("NaN", None),
+            ("1e3", None),
             ("soon", None),
             ("Tue, 17 Mar 2026", None),
         ] {
-            assert_eq!(retry_after(value, now), wait.map(Duration::from_secs), "{value}");
+            assert_eq!(retry_after(value, now), wait.map(Duration::from_secs_f64), "{value}");
         }
+        let huge = retry_after("99999999999999999999999", now);
+        assert_eq!(huge, Some(Duration::MAX));
     }
 
     #[test]

@@ -32,6 +32,8 @@ pub(super) fn classify(status: u16, on_status: &BTreeMap<u16, OnStatus>) -> Clas
     match status {
         204 | 205 => Class::Empty,
         200..=299 => Class::Page,
+        // Not asked for: only a conditional request may be answered by it.
+        304 => Class::Refused,
         300..=399 => Class::Follow,
         401 => Class::Credentials,
         403 => Class::Permission,
@@ -66,7 +68,9 @@ mod tests {
         200-203 Page
         204-205 Empty
         206-299 Page
-        300-399 Follow
+        300-303 Follow
+        304-304 Refused
+        305-399 Follow
         400-400 Refused
         401-401 Credentials
         402-402 Refused

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::page::{Cursor, Position};
+use crate::page::{Cursor, Position, Validator};
 
 /// The staged objects beside the data files that a resume needs, as paths relative to the lake.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,6 +42,9 @@ pub struct Checkpoint {
     /// What else is staged.
     #[serde(default)]
     pub parts: Parts,
+    /// By what the pages behind the checkpoint can be asked for again; only of a `conditional` stream.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub validators: Vec<Validator>,
 }
 
 impl Checkpoint {
@@ -53,7 +56,7 @@ impl Checkpoint {
     /// After the page that `position` follows.
     pub fn at(position: Position, seen: Vec<u64>, parts: Parts) -> Self {
         let Position { next, pages, records, total } = position;
-        Self { next, pages, seen, records, api_total: total, parts }
+        Self { next, pages, seen, records, api_total: total, parts, validators: Vec::new() }
     }
 
     /// The position that the stream of pages goes on from.

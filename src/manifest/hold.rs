@@ -14,7 +14,7 @@ use crate::manifest::overlap;
 use crate::manifest::place::Held;
 use crate::manifest::publish;
 use crate::manifest::version::{Counts, DataFile, Drift, Failure, Manifest, State};
-use crate::page::Position;
+use crate::page::{Position, Validator};
 
 /// What a checkpoint makes durable. Everything it names must be durable already.
 #[derive(Clone, Debug)]
@@ -27,6 +27,8 @@ pub struct Progress {
     pub seen: Vec<u64>,
     /// What else a resume needs.
     pub parts: Parts,
+    /// By what the pages so far can be asked for again.
+    pub validators: Vec<Validator>,
     /// What became of every record so far.
     pub counts: Counts,
 }
@@ -132,11 +134,12 @@ impl WindowRun {
     /// # Errors
     /// `Held` when the window is lost; `Store` when the outcome is not known.
     pub async fn checkpoint(&self, progress: Progress) -> Result<()> {
-        let Progress { files, position, seen, parts, counts } = progress;
+        let Progress { files, position, seen, parts, validators, counts } = progress;
         self.held
             .write(|next| {
                 next.files = data_files(files);
-                next.checkpoint = Checkpoint::at(position, seen, parts);
+                next.checkpoint =
+                    Checkpoint { validators, ..Checkpoint::at(position, seen, parts) };
                 next.counts = counts;
             })
             .await

@@ -12,9 +12,10 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::http::client::Client;
 use crate::lake::budget::Budget;
 use crate::lake::store::Lake;
+use crate::page::Meter;
 use crate::run::plan::Unit;
 use crate::run::progress::Progress;
-use crate::run::report::{RunReport, WindowReport};
+use crate::run::report::{RunReport, Traffic, WindowReport};
 use crate::run::shared::Run;
 use crate::run::stop::{Cause, Stop};
 use crate::run::window;
@@ -77,6 +78,7 @@ async fn extract_all(extraction: Extraction) -> Result<RunReport> {
     let budget = memory.map(|total| Budget::of(total, at_once, lake.is_local())).transpose()?;
     lake.probe().await?;
     let client = Client::new(&source, Arc::clone(&clock))?;
+    progress.watch(client.clone());
     let run = Arc::new(Run {
         run_id,
         client: match limits.requests {
@@ -91,6 +93,7 @@ async fn extract_all(extraction: Extraction) -> Result<RunReport> {
         clock,
         stop: stop.clone(),
         progress,
+        meter: Meter::default(),
     });
     let deadline = limits.deadline.map(|deadline| {
         tokio::spawn(async move {
@@ -106,7 +109,8 @@ async fn extract_all(extraction: Extraction) -> Result<RunReport> {
     if let Some(deadline) = deadline {
         deadline.abort();
     }
-    Ok(RunReport::new(run.run_id.clone(), windows))
+    let traffic = Traffic::from(&run.meter);
+    Ok(RunReport::new(run.run_id.clone(), windows, traffic))
 }
 
 /// One window on a task of its own, so that windows share the cores.

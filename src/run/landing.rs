@@ -14,7 +14,7 @@ use crate::lake::store::Lake;
 use crate::manifest::checkpoint::Parts;
 use crate::manifest::hold::{Progress, Resumed, WindowRun};
 use crate::manifest::version::Counts;
-use crate::page::{Meter, Position};
+use crate::page::{Meter, Position, Validator};
 use crate::run::footer::Footer;
 use crate::run::plan::Unit;
 use crate::run::shared::Run;
@@ -32,6 +32,7 @@ pub(crate) struct Landing {
     parts: Parts,
     position: Position,
     seen: Vec<u64>,
+    validators: Vec<Validator>,
     counts: Counts,
     earlier: Counts,
     meter: Arc<Meter>,
@@ -88,6 +89,7 @@ impl Landing {
             files: resumed.map(|resumed| resumed.files.clone()).unwrap_or_default(),
             position: resumed.map_or_else(Position::start, |r| r.checkpoint.position()),
             seen: resumed.map(|resumed| resumed.checkpoint.seen.clone()).unwrap_or_default(),
+            validators: resumed.map(|r| r.checkpoint.validators.clone()).unwrap_or_default(),
             parts,
             earlier: counts,
             counts,
@@ -131,6 +133,7 @@ impl Landing {
         self.counts.nulled += decoded.nulled;
         self.position = page.after;
         self.seen.extend(page.seen);
+        self.validators.extend(page.validator);
         // What the encoders still hold of it counts as the row groups' memory.
         drop(page.room);
         Ok(())
@@ -156,6 +159,7 @@ impl Landing {
             position: self.position.clone(),
             seen: self.seen.clone(),
             parts: self.parts.clone(),
+            validators: self.validators.clone(),
             counts: self.counts(),
         };
         held.checkpoint(progress).await?;

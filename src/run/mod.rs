@@ -5,6 +5,7 @@
 //! plan ──> extract ──> window: take ─> fetch ─> decode ─> land (checkpoints) ─> settle ─> publish
 //! ```
 
+mod conditional;
 mod ending;
 pub mod extract;
 pub mod footer;

@@ -1,7 +1,10 @@
 //! How far a run has come: counters that the stages raise and the progress bar reads.
 
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
+
+use crate::http::client::Client;
 
 /// Counters of a whole run.
 #[derive(Debug)]
@@ -12,6 +15,7 @@ pub struct Progress {
     pages: AtomicU64,
     records: AtomicU64,
     bytes: AtomicU64,
+    client: OnceLock<Client>,
 }
 
 impl Progress {
@@ -24,6 +28,7 @@ impl Progress {
             pages: AtomicU64::new(0),
             records: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
+            client: OnceLock::new(),
         }
     }
 
@@ -39,13 +44,20 @@ impl Progress {
         self.windows_done.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// Shows what the requests of `client` wait for, too.
+    pub(crate) fn watch(&self, client: Client) {
+        let _ = self.client.set(client);
+    }
+
     /// One line for people.
     pub fn line(&self) -> String {
         let of = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         let elapsed = self.started.elapsed().as_secs();
         let records = of(&self.records);
+        let waiting = self.client.get().and_then(Client::waiting);
+        let waiting = waiting.map(|waiting| format!(", {waiting}")).unwrap_or_default();
         format!(
-            "{}/{} windows, {} pages, {records} records, {} MB, {} records/s, {elapsed} s",
+            "{}/{} windows, {} pages, {records} records, {} MB, {} records/s, {elapsed} s{waiting}",
             of(&self.windows_done),
             of(&self.windows),
             of(&self.pages),

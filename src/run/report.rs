@@ -4,8 +4,27 @@ use serde::Serialize;
 
 use crate::error::Error;
 use crate::manifest::version::{Counts, DataFile, Drift, Manifest};
+use crate::page::Meter;
 use crate::run::plan::Unit;
 use crate::window::Window;
+
+/// What a run has asked of the API, over all of its windows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Traffic {
+    /// Requests sent, retries included.
+    pub requests: u64,
+    /// Requests sent again.
+    pub retries: u64,
+    /// Responses that asked us to slow down.
+    pub throttled: u64,
+}
+
+impl From<&Meter> for Traffic {
+    fn from(meter: &Meter) -> Self {
+        let (requests, retries, throttled) = meter.read();
+        Self { requests, retries, throttled }
+    }
+}
 
 /// What a whole run did.
 #[derive(Debug, Serialize)]
@@ -14,6 +33,8 @@ pub struct RunReport {
     pub run_id: String,
     /// One entry a window, in window order.
     pub windows: Vec<WindowReport>,
+    /// What it asked of the API in this run alone.
+    pub traffic: Traffic,
     /// The process's exit code: that of the first failure in window order.
     pub exit: u8,
     /// Why the run came to no window; absent where it did.
@@ -23,15 +44,21 @@ pub struct RunReport {
 
 impl RunReport {
     /// The report of these windows.
-    pub fn new(run_id: String, windows: Vec<WindowReport>) -> Self {
+    pub fn new(run_id: String, windows: Vec<WindowReport>, traffic: Traffic) -> Self {
         let exit = windows.iter().map(|window| window.exit).find(|&exit| exit != 0).unwrap_or(0);
-        Self { run_id, windows, exit, error: None }
+        Self { run_id, windows, traffic, exit, error: None }
     }
 
     /// The report of a run that came to no window.
     pub fn failed(run_id: String, error: &Error) -> Self {
         let exit = error.kind().exit_code();
-        Self { run_id, windows: Vec::new(), exit, error: Some(error.into()) }
+        Self {
+            run_id,
+            windows: Vec::new(),
+            traffic: Traffic::default(),
+            exit,
+            error: Some(error.into()),
+        }
     }
 }
 
@@ -43,6 +70,9 @@ pub enum Outcome {
     Committed,
     /// It was committed before; nothing was asked for.
     Unchanged,
+    /// It was committed before, and the API says that nothing has changed since.
+    #[serde(rename = "unchanged")]
+    NotModified,
     /// It was not published; what readers see is as before.
     Failed,
 }
@@ -52,7 +82,7 @@ impl Outcome {
     pub fn name(self) -> &'static str {
         match self {
             Self::Committed => "committed",
-            Self::Unchanged => "unchanged",
+            Self::Unchanged | Self::NotModified => "unchanged",
             Self::Failed => "failed",
         }
     }

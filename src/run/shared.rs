@@ -8,6 +8,7 @@ use crate::clock::Clock;
 use crate::http::client::Client;
 use crate::lake::budget::Budget;
 use crate::lake::store::Lake;
+use crate::page::Meter;
 use crate::run::progress::Progress;
 use crate::run::stop::Stop;
 use crate::spec::source::Source;
@@ -25,4 +26,6 @@ pub(crate) struct Run {
     pub(crate) stop: Stop,
     pub(crate) progress: Arc<Progress>,
     pub(crate) extracted_at: DateTime<Utc>,
+    /// What all windows have cost so far.
+    pub(crate) meter: Meter,
 }

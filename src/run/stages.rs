@@ -13,7 +13,7 @@ use crate::decode::shape::Shape;
 use crate::decode::{Decoded, Decoder};
 use crate::error::{Error, ErrorKind, Result};
 use crate::lake::budget::Budget;
-use crate::page::{Page, Position};
+use crate::page::{Page, Position, Validator};
 
 /// Pages that wait to be written.
 const QUEUE: usize = 2;
@@ -34,6 +34,8 @@ pub(crate) struct Landed {
     pub(crate) bytes: usize,
     /// What the page adds to the loop check.
     pub(crate) seen: Vec<u64>,
+    /// By what the page can be asked for again.
+    pub(crate) validator: Option<Validator>,
     /// Where the stream stands after the page.
     pub(crate) after: Position,
     /// The shape of everything up to this page, where it was asked for.
@@ -167,6 +169,7 @@ fn decode(
         records: page.records.len(),
         bytes: page.body.len(),
         seen: page.seen,
+        validator: page.validator,
         after: page.after,
         shape,
         room,
@@ -189,6 +192,7 @@ mod tests {
             records: Vec::new(),
             tape: Tape::default(),
             seen: Vec::new(),
+            validator: None,
             after: Position { pages: number, ..Position::start() },
             round_trip: Duration::ZERO,
         })

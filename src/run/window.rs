@@ -14,6 +14,7 @@ use crate::manifest::hold::WindowRun;
 use crate::manifest::lease::{Take, Taken, take};
 use crate::manifest::version::Manifest;
 use crate::page::Meter;
+use crate::run::conditional::unchanged;
 use crate::run::ending::let_go;
 use crate::run::landing::Landing;
 use crate::run::plan::Unit;
@@ -28,7 +29,10 @@ pub(crate) async fn run(run: &Run, unit: &Unit) -> WindowReport {
         // Not begun: the end of the run says so, once for all of them.
         return WindowReport::failed(&run.source.name, unit, &cause.error());
     }
-    match extract(run, unit).await {
+    let meter = Arc::new(Meter::default());
+    let ended = extract(run, unit, Arc::clone(&meter)).await;
+    run.meter.add(&meter);
+    match ended {
         Ok((outcome, manifest)) => {
             tracing::info!(
                 outcome = outcome.name(),
@@ -57,14 +61,16 @@ fn log_failure(error: &Error) {
     tracing::error!(kind, exit, request_id, "window failed: {}", error.message());
 }
 
-async fn extract(run: &Run, unit: &Unit) -> Result<(Outcome, Manifest)> {
+async fn extract(run: &Run, unit: &Unit, meter: Arc<Meter>) -> Result<(Outcome, Manifest)> {
     let chain = chain(run, unit)?;
     have_credentials(run, &chain).await?;
+    if let Some(manifest) = unchanged(run, unit, &chain, &meter).await? {
+        return Ok((Outcome::NotModified, manifest));
+    }
     let mut held = match take(chain, Arc::clone(&run.clock), intent(run, unit)).await? {
         Taken::Committed(manifest) => return Ok((Outcome::Unchanged, *manifest)),
         Taken::Run(held) => held,
     };
-    let meter = Arc::new(Meter::default());
     let opened = open(run, unit, &mut held, Arc::clone(&meter)).await;
     let (decoder, mut landing) = match opened {
         Ok(opened) => opened,

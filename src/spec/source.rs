@@ -135,6 +135,8 @@ pub struct Stream {
     pub pagination: Pagination,
     /// Requests in flight at once, from 1 to 64. Default 1; more only of numbered pages with a total.
     pub concurrency: usize,
+    /// Whether a refresh asks first if the pages have changed. Default no.
+    pub conditional: bool,
 }
 
 /// How the body of a page is written.

@@ -16,6 +16,7 @@ mod init;
 mod layers;
 mod library;
 mod messages;
+mod pacing;
 mod peek;
 mod resume;
 mod support;

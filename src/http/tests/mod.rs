@@ -9,6 +9,7 @@ mod http2;
 mod logs;
 mod origins;
 mod scripted;
+mod statuses;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -163,6 +164,7 @@ fn stream(pagination: Pagination) -> Stream {
         error: None,
         pagination,
         concurrency: 1,
+        conditional: false,
     }
 }
 

@@ -146,6 +146,7 @@ fn start_of(run: &WindowRun) -> Progress {
             position: Position::start(),
             seen: Vec::new(),
             parts: Parts::default(),
+            validators: Vec::new(),
             counts: Counts::default(),
         },
         Some(resumed) => Progress {
@@ -153,6 +154,7 @@ fn start_of(run: &WindowRun) -> Progress {
             position: resumed.checkpoint.position(),
             seen: resumed.checkpoint.seen.clone(),
             parts: resumed.checkpoint.parts.clone(),
+            validators: Vec::new(),
             counts: resumed.counts,
         },
     }

@@ -167,6 +167,7 @@ fn fingerprints_change_with_the_rows_only() {
     assert_eq!(listed(""), listed("format: json"));
     assert_ne!(listed(""), listed("format: csv"));
     assert_ne!(listed("format: ndjson"), listed("format: csv"));
+    assert_eq!(paged(""), paged("conditional: true"));
     let of = |text: &str| {
         let (_folder, file) = write(text);
         Table::load(&file).expect("table").fingerprint()
@@ -311,11 +312,11 @@ fn unknown_keys_name_the_nearest_one() {
         |                                           ^^^^^^^^^^
       hint: known here: header, last_record
     "#);
-    assert_snapshot!(said(&stream("conditional: true")), @r#"
-    f.yaml:9:5: unknown key `conditional`
-      9 |     conditional: true
-        |     ^^^^^^^^^^^
-      hint: known here: schema, path, method, params, body, format, records, total, on_count_mismatch, clip, on_status, error, pagination, concurrency
+    assert_snapshot!(said(&stream("history: true")), @r#"
+    f.yaml:9:5: unknown key `history`
+      9 |     history: true
+        |     ^^^^^^^
+      hint: known here: schema, path, method, params, body, format, records, total, on_count_mismatch, clip, on_status, error, pagination, concurrency, conditional
     "#);
     assert_snapshot!(said(&table("drift: { new_feld: warn }")), @r#"
     f.yaml:6:10: unknown key `new_feld`, did you mean `new_field`?
@@ -797,6 +798,20 @@ fn concurrency_needs_pages_that_are_known_ahead() {
             format!("total: /n\n    pagination: {{ type: page }}\n    concurrency: {wrong}");
         assert!(said(&stream(&extra)).starts_with("f.yaml:11:18: "), "{wrong}");
     }
+}
+
+#[test]
+fn conditional_needs_a_get() {
+    let (_folder, file) = write(&stream("conditional: true"));
+    let source = Source::load(&file).expect("source");
+    assert!(source.find_stream("s").expect("stream").conditional);
+    assert_snapshot!(said(&stream("method: POST\n    conditional: true")), @r#"
+    f.yaml:10:18: `conditional` needs `method: GET`: the answer to a POST has no validator
+      10 |     conditional: true
+         |                  ^^^^
+      hint: leave it out: a refresh then fetches the window anew
+    "#);
+    assert!(said(&stream("conditional: maybe")).starts_with("f.yaml:9:18: "));
 }
 
 #[test]

@@ -174,6 +174,8 @@ pub(crate) struct Stream {
     /// Requests in flight at once, of page numbers or offsets with a `total`. Default 1.
     #[schemars(range(min = 1, max = 64))]
     pub(crate) concurrency: Option<u8>,
+    /// Whether a refresh asks by ETag and Last-Modified if the pages have changed, and leaves a window alone that has not. GET only. Default false.
+    pub(crate) conditional: Option<bool>,
 }
 
 /// The method of a request.

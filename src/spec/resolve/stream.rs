@@ -44,6 +44,7 @@ pub(super) fn stream(
     let pages = pagination(document, &pages, written.pagination.as_ref(), method);
     let concurrency = concurrency(document, place, written);
     let format = format::format(document, place, written);
+    let conditional = conditional(document, place, written, method);
     let body = body?;
     if let (Some(Pagination::Cursor(by)), Some(body)) = (&pages, &body)
         && by.place == CursorPlace::Body
@@ -71,7 +72,28 @@ pub(super) fn stream(
         error: error?,
         pagination: pages?,
         concurrency: concurrency?,
+        conditional: conditional?,
     })
+}
+
+/// Whether a refresh is conditional; only requests without a body are.
+fn conditional(
+    document: &mut Document,
+    stream: &Place,
+    written: &declared::Stream,
+    method: Method,
+) -> Option<bool> {
+    let conditional = written.conditional.unwrap_or(false);
+    if conditional && method == Method::Post {
+        document
+            .error(
+                &stream.key("conditional"),
+                "`conditional` needs `method: GET`: the answer to a POST has no validator",
+            )
+            .hint("leave it out: a refresh then fetches the window anew");
+        return None;
+    }
+    Some(conditional)
 }
 
 /// How many requests may be in flight; several only where it is known ahead what they ask for.

@@ -1,0 +1,68 @@
+//! `conditional: true`: whether the pages of a window are what they were, asked by `If-None-Match` and
+//! `If-Modified-Since` (RFC 9110 §13.1) instead of fetched.
+//!
+//! A page's validator speaks of that page alone. So each page that came with one is asked for again, and only a window
+//! of which all are answered by 304 is unchanged; the first answer that is not ends the asking.
+
+use std::sync::Arc;
+
+use reqwest::StatusCode;
+use reqwest::header::{ETAG, HeaderMap, HeaderName, LAST_MODIFIED};
+
+use crate::error::Result;
+use crate::http::client::Client;
+use crate::http::envelope::Plan;
+use crate::http::lane::Lane;
+use crate::json::tape::Paths;
+use crate::page::{Cursor, Meter, Validator};
+use crate::spec::source::{OnStatus, Stream};
+use crate::window::Window;
+
+/// The validator of page `page`, which was asked for at `asked`, if it came with one.
+pub(super) fn validator(page: u64, asked: &Cursor, headers: &HeaderMap) -> Option<Validator> {
+    let text = |name: HeaderName| {
+        let text = headers.get(name)?.to_str().ok()?.trim();
+        (!text.is_empty()).then(|| text.to_owned())
+    };
+    let (etag, last_modified) = (text(ETAG), text(LAST_MODIFIED));
+    let says = etag.is_some() || last_modified.is_some();
+    says.then(|| Validator { page, asked: asked.clone(), etag, last_modified })
+}
+
+/// Whether the API says of every page with a validator that it is what it was. Never without the first page's.
+///
+/// # Errors
+/// As the items of [`pages`](crate::http::pages::pages).
+pub async fn is_unchanged(
+    client: &Client,
+    stream: &Stream,
+    window: Window,
+    validators: &[Validator],
+    meter: &Meter,
+) -> Result<bool> {
+    if validators.first().is_none_or(|first| first.page != 1) {
+        return Ok(false);
+    }
+    let plan = Arc::new(Plan::new(stream, Paths::default()));
+    let lane = Lane::new(1);
+    let mut on_status = stream.on_status.clone();
+    on_status.insert(StatusCode::NOT_MODIFIED.as_u16(), OnStatus::Empty);
+    for validator in validators {
+        let mut request = client.request(stream, window, validator.page, &validator.asked)?;
+        for (name, value) in
+            [("If-None-Match", &validator.etag), ("If-Modified-Since", &validator.last_modified)]
+        {
+            request.headers.extend(value.iter().map(|value| (name.to_owned(), value.clone())));
+        }
+        let allowance = client.budget().allowance();
+        let fetched =
+            client
+                .fetch(&request, &plan, &on_status, meter, (&allowance, &lane))
+                .await
+                .map_err(|error| error.with("stream", &stream.name).with("page", validator.page))?;
+        if fetched.status != StatusCode::NOT_MODIFIED {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}

@@ -1,0 +1,264 @@
+//! One pace a process and API: what is declared, what the API's headers say, and what it refuses.
+//!
+//! ```text
+//! turnstile -> declared buckets -> gate { asked to wait? quota left? brake } -> request -> answer -> gate
+//! ```
+//!
+//! # How 40 windows share a quota that nobody declared
+//!
+//! - While nothing is known, one request goes first: its answer says what there is.
+//! - An answer that leaves `r` requests lets as many through as are not in flight yet; once less than `reserve`
+//!   of the quota is left, none before the reset.
+//! - After a reset, and after a wait that the API asked for, again one goes first. What it costs is a round trip a period.
+//! - A refusal that no header explains slows all down ([`brake`]).
+
+mod brake;
+mod quotas;
+mod skew;
+mod state;
+
+use std::collections::HashMap;
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use reqwest::StatusCode;
+use reqwest::header::HeaderMap;
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use crate::clock::Clock;
+use crate::error::{Error, ErrorKind, Result};
+use crate::http::limiter::Limiter;
+use crate::http::pace::quotas::Part;
+use crate::http::pace::state::{Gate, State, Why};
+use crate::http::quota;
+use crate::http::retry::retry_after;
+use crate::spec::source::{RateLimit, Retry, Source};
+use crate::window::show;
+
+/// Waits shorter than that are not told of.
+const TOLD: Duration = Duration::from_secs(2);
+/// A jittered wait may be that much longer than what was asked for (`retry`).
+const JITTER: f64 = 1.25;
+
+/// The pace of all requests to one API.
+#[derive(Debug)]
+pub(super) struct Pace {
+    limiter: Limiter,
+    part: Part,
+    /// The longest wait for a quota, and the longest that an API may ask for.
+    max_wait: Duration,
+    max_asked: Duration,
+    clock: Arc<dyn Clock>,
+    state: Mutex<State>,
+    changed: Notify,
+    /// First come, first served: whoever holds it is the only one that waits for the gate.
+    turnstile: tokio::sync::Mutex<()>,
+}
+
+/// A request that was let through. Dropped without an answer, nothing was learned.
+#[derive(Debug)]
+pub(super) struct Permit {
+    pace: Arc<Pace>,
+    sent: Instant,
+    goes_first: bool,
+    answered: bool,
+}
+
+static PACES: LazyLock<Mutex<HashMap<String, Weak<Pace>>>> = LazyLock::new(Mutex::default);
+
+impl Pace {
+    /// The pace of the process's requests to `source`: a new one, or the one that another client of it has.
+    ///
+    /// # Errors
+    /// `Config` for a limit that is not a positive number.
+    pub(super) fn of(source: &Source, clock: Arc<dyn Clock>) -> Result<Arc<Self>> {
+        let Source { name, base_url, rate_limit, retry, .. } = source;
+        let key = format!("{name} {base_url} {rate_limit:?} {retry:?}");
+        let mut paces = PACES.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(pace) = paces.get(&key).and_then(Weak::upgrade) {
+            return Ok(pace);
+        }
+        paces.retain(|_, pace| pace.strong_count() > 0);
+        let pace = Arc::new(Self::new(rate_limit, retry, clock)?);
+        paces.insert(key, Arc::downgrade(&pace));
+        Ok(pace)
+    }
+
+    fn new(limit: &RateLimit, retry: &Retry, clock: Arc<dyn Clock>) -> Result<Self> {
+        let (part, parts) = limit.share;
+        Ok(Self {
+            limiter: Limiter::new(limit)?,
+            part: Part { reserve: limit.reserve, share: f64::from(part) / f64::from(parts) },
+            max_wait: limit.max_wait,
+            max_asked: retry.max_wait.mul_f64(JITTER),
+            clock,
+            state: Mutex::new(State::new(Instant::now())),
+            changed: Notify::new(),
+            turnstile: tokio::sync::Mutex::default(),
+        })
+    }
+
+    /// Waits until a request may be sent.
+    ///
+    /// # Errors
+    /// `Transient` when the wait would be, or has been, longer than `rate_limit.max_wait`; or than
+    /// `retry.max_wait` where the API asked for it.
+    pub(super) async fn turn(self: &Arc<Self>) -> Result<Permit> {
+        let deadline = Instant::now().checked_add(self.max_wait);
+        let turn = async {
+            let _turn = self.turnstile.lock().await;
+            self.limiter.wait().await?;
+            self.gate().await
+        };
+        match deadline {
+            Some(deadline) => tokio::time::timeout_at(deadline, turn)
+                .await
+                .unwrap_or_else(|_| Err(self.limiter.too_long())),
+            None => turn.await,
+        }
+    }
+
+    async fn gate(self: &Arc<Self>) -> Result<Permit> {
+        loop {
+            let changed = self.changed.notified();
+            let now = Instant::now();
+            let gate = self.state().gate(now, self.part);
+            let until = match gate {
+                Gate::Open { goes_first } => {
+                    return Ok(Permit {
+                        pace: Arc::clone(self),
+                        sent: now,
+                        goes_first,
+                        answered: false,
+                    });
+                }
+                Gate::Soon(until) => until,
+                Gate::Until(until, why) => {
+                    self.allow(until.saturating_duration_since(now), why)?;
+                    self.tell(until, until.saturating_duration_since(now), why);
+                    until
+                }
+            };
+            let _waiting = Waiting(self);
+            tokio::select! {
+                () = tokio::time::sleep_until(until) => {}
+                () = changed => {}
+            }
+        }
+    }
+
+    /// Says once that requests wait.
+    fn tell(&self, until: Instant, wait: Duration, why: Why) {
+        let mut state = self.state();
+        state.waiting = Some((until, why));
+        if wait >= TOLD && state.told.is_none_or(|told| told < until) {
+            state.told = Some(until);
+            drop(state);
+            tracing::info!("waiting {} s {}", wait.as_secs_f64().ceil(), why.name());
+        }
+    }
+
+    fn allow(&self, wait: Duration, why: Why) -> Result<()> {
+        let (most, key) = match why {
+            Why::Quota => (self.max_wait, "rate_limit.max_wait"),
+            Why::Asked => (self.max_asked, "retry.max_wait"),
+        };
+        if wait <= most {
+            return Ok(());
+        }
+        let back: Option<DateTime<Utc>> = TimeDelta::from_std(wait)
+            .ok()
+            .and_then(|wait| self.clock.now().checked_add_signed(wait));
+        let when = back.map_or_else(|| "never".to_owned(), |back| format!("at {}", show(back)));
+        let message = match why {
+            Why::Quota => format!("the API's quota is used up: it resets {when}"),
+            Why::Asked => format!("the API asks to come back {when}"),
+        };
+        Err(Error::new(ErrorKind::Transient, message).hint(format!(
+            "that is {} s away and longer than {key}: run the same command again then",
+            wait.as_secs()
+        )))
+    }
+
+    /// Keeps all requests back for `wait`, which the API asked one of them to.
+    pub(super) fn hold(&self, wait: Duration) {
+        self.state().hold(Instant::now(), wait);
+        self.changed.notify_one();
+    }
+
+    /// What is waited for at this instant, in a few words.
+    pub(super) fn waiting(&self) -> Option<String> {
+        let state = self.state();
+        // Whoever was asked to wait does, be it here or on its lane.
+        let asked = state.asked().map(|until| (until, Why::Asked));
+        let (until, why) = asked.or(state.waiting)?;
+        drop(state);
+        let left = until.saturating_duration_since(Instant::now());
+        (!left.is_zero()).then(|| format!("waiting {} s {}", left.as_secs_f64().ceil(), why.name()))
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Takes back what is shown as waited for, however the wait ends.
+struct Waiting<'a>(&'a Pace);
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.state().waiting = None;
+    }
+}
+
+/// Whether an answer asks us to slow down.
+pub(super) fn is_refusal(status: StatusCode, headers: &HeaderMap) -> bool {
+    match status {
+        StatusCode::TOO_MANY_REQUESTS => true,
+        StatusCode::SERVICE_UNAVAILABLE => headers.contains_key(reqwest::header::RETRY_AFTER),
+        _ => false,
+    }
+}
+
+/// The wait that an answer asks for; a date is one of the server's clock, which its own `Date` tells.
+pub(super) fn asked(headers: &HeaderMap, now: DateTime<Utc>) -> Option<Duration> {
+    let value = headers.get(reqwest::header::RETRY_AFTER)?.to_str().ok()?;
+    retry_after(value, skew::date(headers).unwrap_or(now))
+}
+
+impl Permit {
+    /// Learns from the answer.
+    pub(super) fn answered(mut self, status: StatusCode, headers: &HeaderMap) {
+        self.answered = true;
+        let now = Instant::now();
+        let wall = self.pace.clock.now();
+        let reading = quota::read(headers);
+        let refusal = is_refusal(status, headers).then(|| asked(headers, wall));
+        let mut state = self.pace.state();
+        state.skew.learn(headers, wall, now.saturating_duration_since(self.sent));
+        state.answered(state::Answer {
+            reading,
+            refusal,
+            sent: self.sent,
+            now,
+            wall,
+            goes_first: self.goes_first,
+        });
+        drop(state);
+        self.pace.changed.notify_one();
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        if !self.answered {
+            self.pace.state().lost(self.goes_first);
+            self.pace.changed.notify_one();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
