@@ -7,6 +7,7 @@ use bytes::Bytes;
 use reqwest::header::HeaderMap;
 
 use crate::http::excerpt::Scrubber;
+use crate::http::quota::sentences::sentences;
 use crate::http::transport::Reply;
 use crate::redact::REDACTED;
 
@@ -21,6 +22,8 @@ pub struct Sight {
     pub asked: Asked,
     /// The response's status.
     pub status: u16,
+    /// What is understood of the API's quota, a sentence each.
+    pub quota: Vec<String>,
     /// The response's headers; names in lower case, cookies hidden.
     pub headers: Vec<(String, String)>,
     /// Bytes of the body as they came.
@@ -69,6 +72,7 @@ impl Witness {
         self.lock().push(Sight {
             asked,
             status: reply.status.as_u16(),
+            quota: sentences(&reply.headers),
             headers: shown(&reply.headers, hides, scrubber),
             received: reply.body.len(),
             body: if reply.status.is_success() { Bytes::new() } else { reply.body.clone() },

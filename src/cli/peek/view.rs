@@ -100,7 +100,7 @@ pub(super) fn of(source: &Source, stream: &Stream, window: Window, peek: &Peek) 
         from: show(window.start),
         to: show(window.end),
         exchanges: peek.sights.iter().map(exchanged).collect(),
-        quota: quota::told(headers),
+        quota: quota::told(headers, last.map(|last| last.quota.as_slice()).unwrap_or_default()),
         format: stream.format.key(),
         envelope: Vec::new(),
         differences: Vec::new(),

@@ -9,6 +9,7 @@
 //! What cannot be understood is left out: a header that says nothing sure holds nothing back.
 
 mod fields;
+pub(super) mod sentences;
 pub(super) mod told;
 
 use std::time::Duration;
