@@ -8,13 +8,12 @@ use crate::decode::cells::Cells;
 use crate::decode::column::{Run, Taken};
 use crate::decode::plan::{Outcome, Plan};
 use crate::decode::shape::{FieldShape, Place};
+use crate::json::grid::LANES;
 use crate::json::span::{Form, Kind, Span};
 use crate::json::tape::Tape;
 
-/// Records that are read together: their spans fit the fastest memory, and their counts a byte each.
-pub(crate) const ROWS: usize = 64;
-
-/// Some of a page's rows, [`ROWS`] at most.
+/// The rows of a page that stand together on its tape: their spans fit the fastest memory, and their counts a byte
+/// each.
 #[derive(Clone, Copy)]
 pub(crate) struct Block<'a> {
     pub(crate) text: &'a str,
@@ -26,13 +25,22 @@ pub(crate) struct Block<'a> {
     pub(crate) plain: bool,
 }
 
-/// A field's values in a block; behind the block's last row, what an earlier one left.
+/// Room for what is collected from several slots; behind the block's last row, what an earlier one left.
 pub(crate) struct Gathered {
+    spans: [Span; LANES],
+    pointers: [u8; LANES],
+    currencies: [Span; LANES],
+}
+
+/// A field's values in a block.
+#[derive(Clone, Copy)]
+struct Found<'a> {
     /// The first pointer's value that is there and not null, or what is there instead.
-    spans: [Span; ROWS],
-    /// Which pointer that was.
-    pointers: [u8; ROWS],
-    currencies: [Span; ROWS],
+    spans: &'a [Span],
+    /// Which pointer that was; empty where there is but one.
+    pointers: &'a [u8],
+    /// Empty where no value depends on one.
+    currencies: &'a [Span],
     /// Which values are there and not null: a bit a row.
     present: u64,
     /// Of which values nothing is to be said but that they were there.
@@ -42,19 +50,20 @@ pub(crate) struct Gathered {
 impl Gathered {
     /// Of no block yet.
     pub(crate) fn new() -> Self {
-        let none = [Span::NONE; ROWS];
-        Self { spans: none, pointers: [0; ROWS], currencies: none, present: 0, plain: 0 }
+        let none = [Span::NONE; LANES];
+        Self { spans: none, pointers: [0; LANES], currencies: none }
     }
 }
 
 impl<'a> Block<'a> {
     pub(crate) fn cells(&self, row: usize) -> Cells<'a> {
-        Cells { text: self.text, spans: self.tape.row(self.first + row) }
+        Cells { text: self.text, values: &self.tape.values, row: self.first + row }
     }
 
-    /// The spans of the block's rows.
-    fn rows(&self) -> impl Iterator<Item = &'a [Span]> + use<'a> {
-        self.tape.values.chunks_exact(self.tape.slots.max(1)).skip(self.first).take(self.rows)
+    /// The values of a slot.
+    fn column(&self, slot: usize) -> &'a [Span] {
+        let spans = self.tape.values.column(self.first, slot);
+        spans.get(..self.rows).unwrap_or(spans)
     }
 }
 
@@ -63,12 +72,12 @@ impl Plan {
     pub(crate) fn read_block(
         &mut self,
         block: Block<'_>,
-        found: &mut Gathered,
+        room: &mut Gathered,
         shape: &mut FieldShape,
         place: &dyn Fn(usize) -> Place,
         outcome: &mut dyn FnMut(usize, Outcome),
     ) {
-        self.gather(block, found);
+        let found = self.find(block, room);
         let mut at = 0;
         while at < block.rows {
             if !block.plain {
@@ -84,50 +93,63 @@ impl Plan {
         }
     }
 
-    /// Collects the field's values, and looks at what they are on the way.
-    fn gather(&self, block: Block<'_>, found: &mut Gathered) {
-        let (mut present, mut plain) = (0, 0);
-        let mut note = |at: usize, span: Span| {
-            present |= u64::from(!span.is_nothing()) << at;
-            plain |= u64::from(self.is_plain(span)) << at;
-        };
-        let places = found.spans.iter_mut().zip(&mut found.pointers);
-        match *self.slots.as_slice() {
-            [slot] => {
-                for (at, ((span, pointer), row)) in places.zip(block.rows()).enumerate() {
-                    *span = row.get(slot).copied().unwrap_or_default();
-                    *pointer = 0;
-                    note(at, *span);
-                }
-            }
+    /// The field's values, and what they look like.
+    fn find<'a>(&self, block: Block<'a>, room: &'a mut Gathered) -> Found<'a> {
+        let (spans, pointers): (&[Span], &[u8]) = match *self.slots.as_slice() {
+            [slot] => (block.column(slot), &[]),
             ref slots => {
-                for (at, ((span, pointer), row)) in places.zip(block.rows()).enumerate() {
-                    (*span, *pointer) = first_of(slots, row);
-                    note(at, *span);
+                let places = room.spans.iter_mut().zip(&mut room.pointers);
+                for (row, (span, pointer)) in places.take(block.rows).enumerate() {
+                    (*span, *pointer) = first_of(slots, block, row);
                 }
+                (room.spans.get(..block.rows).unwrap_or(&[]), &room.pointers)
             }
-        }
-        (found.present, found.plain) = (present, plain);
-        if let Some(currency) = &self.currency {
-            for (span, row) in found.currencies.iter_mut().zip(block.rows()) {
-                *span = first_of(&currency.slots, row).0;
+        };
+        let currencies: &[Span] = match self.currency.as_ref().map(|lookup| &*lookup.slots) {
+            None => &[],
+            Some([slot]) => block.column(*slot),
+            Some(slots) => {
+                for (row, span) in room.currencies.iter_mut().take(block.rows).enumerate() {
+                    *span = first_of(slots, block, row).0;
+                }
+                &room.currencies
             }
+        };
+        let (present, plain) = self.look(spans);
+        Found { spans, pointers, currencies, present, plain }
+    }
+
+    /// Which of the values are there and not null, and of which nothing is to be said but that: a bit each.
+    fn look(&self, spans: &[Span]) -> (u64, u64) {
+        let matters = |span: &Span| self.empty_matters && span.is_empty_string();
+        if Span::are_alike(spans)
+            && let Some(first) = spans.first()
+            && (!self.empty_matters || !spans.iter().fold(false, |any, span| any | matters(span)))
+        {
+            let all = |is: bool| if is { u64::MAX } else { 0 };
+            return (all(!first.is_nothing()), all(self.is_plain(*first)));
         }
+        let (mut present, mut plain) = (0, 0);
+        for (at, span) in spans.iter().enumerate() {
+            present |= u64::from(!span.is_nothing()) << at;
+            plain |= u64::from(self.is_plain(*span)) << at;
+        }
+        (present, plain)
     }
 
     /// Reads the plain values from `at` on; how many there were.
     fn read_run(
         &mut self,
-        found: &Gathered,
+        found: Found<'_>,
         at: usize,
         block: Block<'_>,
         shape: &mut FieldShape,
     ) -> usize {
         let rest = at..block.rows;
-        let pointer = found.pointers.get(at).copied().unwrap_or(u8::MAX);
+        let pointer = found.pointers.get(at).copied().unwrap_or_default();
         let mut plain = ((found.plain >> at).trailing_ones() as usize).min(rest.len());
-        if self.slots.len() > 1 {
-            let spans = found.spans.iter().zip(&found.pointers).skip(at).take(plain);
+        if !found.pointers.is_empty() {
+            let spans = found.spans.iter().zip(found.pointers).skip(at).take(plain);
             plain = spans.take_while(|(span, from)| **from == pointer || span.is_nothing()).count();
         }
         let spans = found.spans.get(at..at + plain).unwrap_or(&[]);
@@ -135,10 +157,7 @@ impl Plan {
         if spans.is_empty() || !is_settled(shape, counts, pointer) {
             return 0;
         }
-        let currencies = match self.currency {
-            Some(_) => found.currencies.get(at..at + plain).unwrap_or(&[]),
-            None => &[],
-        };
+        let currencies = found.currencies.get(at..at + plain).unwrap_or(&[]);
         let unit = shape.units.settled();
         let run = Run { text: block.text, spans, present: found.present >> at, currencies, unit };
         let Taken { rows, units } = self.column.push_plain(run);
@@ -153,14 +172,14 @@ impl Plan {
     /// Whether nothing is to be said of a value but that it was there.
     #[inline]
     fn is_plain(&self, span: Span) -> bool {
-        let empty = span.form() == Form::String && span.len() == 2;
-        self.plain_forms >> span.code() & 1 == 1 && !(empty && self.empty_matters)
+        self.plain_forms >> span.code() & 1 == 1 && !(self.empty_matters && span.is_empty_string())
     }
 }
 
 /// The first value at these slots that is there and not null, or what is there instead; and which slot's it is.
-fn first_of(slots: &[usize], row: &[Span]) -> (Span, u8) {
-    let mut found = slots.iter().map(|slot| row.get(*slot).copied().unwrap_or_default());
+fn first_of(slots: &[usize], block: Block<'_>, row: usize) -> (Span, u8) {
+    let row = block.first + row;
+    let mut found = slots.iter().map(|slot| block.tape.values.get(row, *slot));
     match found.clone().position(|span| !span.is_nothing()) {
         Some(at) => (found.nth(at).unwrap_or_default(), u8::try_from(at).unwrap_or(u8::MAX)),
         // Where none answers, null says more than absent.
@@ -174,6 +193,10 @@ struct Counts(u64);
 
 impl Counts {
     fn of(spans: &[Span]) -> Self {
+        if Span::are_alike(spans) {
+            let form = spans.first().map_or(0, |first| first.code());
+            return Self((spans.len() as u64) << (form * 8));
+        }
         Self(spans.iter().fold(0, |counts, span| counts + (1 << (span.code() * 8))))
     }
 
@@ -211,7 +234,6 @@ fn count(shape: &mut FieldShape, spans: &[Span], counts: Counts, pointer: u8) {
         pointer.answered.count += present;
     }
     if counts.get(Form::String) > 0 {
-        let empty = spans.iter().filter(|s| s.form() == Form::String && s.len() == 2).count();
-        shape.empty += u64::try_from(empty).unwrap_or(0);
+        shape.empty += spans.iter().map(|span| u64::from(span.is_empty_string())).sum::<u64>();
     }
 }

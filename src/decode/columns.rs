@@ -17,11 +17,11 @@ use crate::spec::table::{FieldType, OnInvalid, Table};
 const EXTRACTED_AT: &str = "_extracted_at";
 
 /// The raw column: views into the page's body, free of copies but for records with lone surrogates, which readers of
-/// JSON refuse: there their escapes become U+FFFD (DESIGN §4). Dead letters keep them. `text` is the page's body.
-pub(crate) fn raw_column(page: &Page, text: &str) -> Result<ArrayRef> {
-    debug_assert_eq!(text.as_bytes(), &page.body[..], "the text of another page");
+/// JSON refuse: there their escapes become U+FFFD (DESIGN §4). Dead letters keep them.
+pub(crate) fn raw_column(page: &Page) -> Result<ArrayRef> {
+    let text = page.tape.text.text();
     let mut builder = StringViewBuilder::with_capacity(page.tape.rows.len());
-    let block = builder.append_block(Buffer::from(page.body.clone()));
+    let block = builder.append_block(Buffer::from(page.tape.text.bytes().clone()));
     let beyond =
         || Error::new(ErrorKind::Unexpected, "a page's records are not where its scan found them");
     for row in &page.tape.rows {
@@ -40,8 +40,8 @@ pub(crate) fn raw_column(page: &Page, text: &str) -> Result<ArrayRef> {
             unsafe_code,
             reason = "the checked way reads every record once more for its UTF-8"
         )]
-        // SAFETY: `block` is the page's body, of which `text` is the whole as checked UTF-8, and `record` is a slice of
-        // `text` at `offset` of `length` bytes: in the block, and cut between characters.
+        // SAFETY: `block` holds the bytes of `text`, and `record` is a slice of `text` at `offset` of `length` bytes: in
+        // the block, UTF-8, and cut between characters.
         unsafe {
             builder.append_view_unchecked(block, offset, length);
         }

@@ -9,7 +9,7 @@ use arrow::datatypes::SchemaRef;
 use arrow::record_batch::{RecordBatch, RecordBatchOptions};
 use chrono::{DateTime, Utc};
 
-use crate::decode::block::{Block, Gathered, ROWS};
+use crate::decode::block::{Block, Gathered};
 use crate::decode::cells::Cells;
 use crate::decode::clip::Clip;
 use crate::decode::column::unbuilt;
@@ -20,7 +20,7 @@ use crate::decode::shape::{Place, Shape, shorten};
 use crate::decode::strays::{self, Strays};
 use crate::error::{Error, ErrorKind, Result};
 use crate::json::escape::unescape;
-use crate::json::scanner::utf8;
+use crate::json::grid::LANES;
 use crate::json::tape::Paths;
 use crate::page::Page;
 use crate::spec::keys::record_keys;
@@ -179,7 +179,8 @@ impl Decoder {
         self.shape.surrogates += tape.surrogates;
         let mut verdicts = Verdicts::default();
         let keys = &self.keys;
-        let place = |row: usize| place_of(keys, page, Cells { text, spans: tape.row(row) }, row);
+        let place =
+            |row: usize| place_of(keys, page, Cells { text, values: &tape.values, row }, row);
         self.strays.observe(tape, text, &mut self.shape, &place);
         if self.table.drift.new_field == DriftAction::DiscardRow {
             for (row, reject) in strays::rejects(tape, text) {
@@ -187,8 +188,8 @@ impl Decoder {
             }
         }
         let gathered = &mut self.gathered;
-        for first in (0..tape.rows.len()).step_by(ROWS) {
-            let rows = ROWS.min(tape.rows.len() - first);
+        for first in (0..tape.rows.len()).step_by(LANES) {
+            let rows = LANES.min(tape.rows.len() - first);
             let block = Block { text, tape, first, rows, plain: self.plain };
             let place = |row: usize| place(first + row);
             for (plan, shape) in self.plans.iter_mut().zip(&mut self.shape.fields) {
@@ -209,15 +210,19 @@ impl Decoder {
                 .with("page", page.number)
         };
         let tape = &page.tape;
-        let whole = tape.values.len() == tape.rows.len() * self.slots
+        let whole = tape.values.holds(tape.rows.len())
             && tape.rows.len() + tape.refused.len() == page.records.len();
-        if !whole || (tape.slots != self.slots && !page.records.is_empty()) {
+        if !whole || (tape.values.slots() != self.slots && !page.records.is_empty()) {
             return Err(strange("a page that was not scanned for its table"));
         }
         if i32::try_from(page.body.len()).is_err() {
             return Err(strange("a page of more than 2 GiB, which no string column holds"));
         }
-        utf8(&page.body).map_err(|error| strange("a page that is not UTF-8").caused_by(error))
+        let text = tape.text.text();
+        if text.len() != page.body.len() {
+            return Err(strange("another page than was scanned"));
+        }
+        Ok(text)
     }
 
     fn finish(&mut self, page: &Page, text: &str, verdicts: Verdicts) -> Result<Decoded> {
@@ -227,7 +232,7 @@ impl Decoder {
         let stamps = TimestampMicrosecondArray::from_value(self.extracted_at, rows);
         columns.push(Arc::new(stamps.with_timezone("UTC")));
         if self.table.raw_column.is_some() {
-            columns.push(raw_column(page, text)?);
+            columns.push(raw_column(page)?);
         }
         let (refused, nulled) = verdicts.refused();
         let mut kept: Vec<bool> = (0..rows).map(|row| !refused.contains_key(&row)).collect();

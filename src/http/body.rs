@@ -16,7 +16,7 @@ use crate::http::body::ndjson::{Lines, broken_line};
 use crate::http::envelope::{Envelope, Plan};
 use crate::http::inflate::{Bad, Codings};
 use crate::http::transport::Lost;
-use crate::json::scanner::utf8;
+use crate::json::utf8::utf8;
 use crate::spec::source::Format;
 
 /// Bodies above this are scanned beside the runtime's threads, so that a large page delays no other.

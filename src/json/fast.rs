@@ -5,6 +5,7 @@
 //! page is the reference's then. A record with something rare along the declared pointers is `odd`, and the
 //! reference's alone.
 
+use crate::json::grid::Lane;
 use crate::json::keys::{Found, Keys, NOBODY, Role};
 use crate::json::outline::{self, Node, Outline, Records};
 use crate::json::reference;
@@ -22,7 +23,7 @@ pub(super) fn scan(
     let bytes = text.as_bytes();
     let found = outline::Found {
         values: vec![None; outline.slots()],
-        tape: Tape { slots: keys.slots(), paths: keys.paths().clone(), ..Tape::default() },
+        tape: Tape::new(keys.slots(), keys.paths().clone()),
         records: Records::Missing,
     };
     let mut pass = Envelope { text, keys, found, visited: vec![false; outline.nodes()] };
@@ -130,16 +131,21 @@ fn record(keys: &mut Keys, tape: &mut Tape, text: &str, at: usize, index: usize)
         tape.refused.push((index, if large { Refusal::TooLarge } else { Refusal::NotAnObject }));
         return end_of(span);
     }
-    let (values, strays) = (tape.values.len(), tape.strays.len());
-    tape.values.resize(values + tape.slots, Span::NONE);
-    let row = u32::try_from(tape.rows.len()).ok()?;
-    let mut pass =
-        Record { bytes, keys, strays: &mut tape.strays, row, odd: false, escaped: false };
-    let end = pass.object(0, at, 0, tape.values.get_mut(values..)?)?;
+    let (row, strays) = (tape.rows.len(), tape.strays.len());
+    let mut pass = Record {
+        bytes,
+        keys,
+        values: tape.values.lane(row)?,
+        strays: &mut tape.strays,
+        row: u32::try_from(row).ok()?,
+        odd: false,
+        escaped: false,
+    };
+    let end = pass.object(0, at, 0)?;
     let (odd, escaped) = (pass.odd, pass.escaped);
     let large = end - at > MAX_BYTES;
     if odd || large {
-        tape.values.truncate(values);
+        tape.values.clear(row);
         tape.strays.truncate(strays);
     }
     if large {
@@ -162,6 +168,7 @@ fn end_of(value: Span) -> Option<usize> {
 struct Record<'a> {
     bytes: &'a [u8],
     keys: &'a mut Keys,
+    values: Lane<'a>,
     strays: &'a mut Vec<Stray>,
     row: u32,
     /// Whether the record holds something that is the reference's.
@@ -171,7 +178,7 @@ struct Record<'a> {
 
 impl Record<'_> {
     /// Reads the object at `at`, the value of `node`, which is inside `depth` others.
-    fn object(&mut self, node: u32, at: usize, depth: u32, values: &mut [Span]) -> Option<usize> {
+    fn object(&mut self, node: u32, at: usize, depth: u32) -> Option<usize> {
         // What is deeper than a record may be is the reference's to say.
         (depth < MAX_DEPTH).then_some(())?;
         let bytes = self.bytes;
@@ -205,10 +212,10 @@ impl Record<'_> {
             let end = match role {
                 Role::Leaf(slot) => {
                     let span = self.value(start, depth + 1)?;
-                    *values.get_mut(slot as usize)? = span;
+                    self.values.note(slot as usize, span)?;
                     span.end()
                 }
-                Role::Inner(inner) => self.inner(inner, start, depth + 1, values)?,
+                Role::Inner(inner) => self.inner(inner, start, depth + 1)?,
                 Role::Undeclared(path) => self.stray(Some(path), start, depth + 1)?,
             };
             match self.next(end)? {
@@ -273,20 +280,20 @@ impl Record<'_> {
     }
 
     /// Reads the value of a place that pointers lead through.
-    fn inner(&mut self, inner: u32, at: usize, depth: u32, values: &mut [Span]) -> Option<usize> {
+    fn inner(&mut self, inner: u32, at: usize, depth: u32) -> Option<usize> {
         let at = skip_space(self.bytes, at);
         if self.bytes.get(at)? == &b'{' {
-            let end = self.object(inner, at, depth, values)?;
+            let end = self.object(inner, at, depth)?;
             if let Some(slot) = self.keys.node(inner)?.slot {
                 let escaped = self.bytes.get(at..end)?.contains(&b'\\');
-                *values.get_mut(slot)? = Span::new(Form::Object, at, end, escaped);
+                self.values.note(slot, Span::new(Form::Object, at, end, escaped))?;
             }
             return Some(end);
         }
         let span = self.value(at, depth)?;
         if span.form() == Form::Null {
             for slot in &self.keys.node(inner)?.below {
-                *values.get_mut(*slot)? = span;
+                self.values.note(*slot, span)?;
             }
         } else {
             // Pointers that lead into an array, or nowhere.

@@ -15,6 +15,20 @@ pub(super) fn plain(chunk: &Chunk) -> usize {
     before(is(bytes, b'"') | is(bytes, b'\\') | at_most(bytes, 0x1f))
 }
 
+/// Of 32 bytes, a bit each from the lowest on: which end a plain stretch of a JSON string, as for [`plain`], and which
+/// of them are quotes.
+#[inline(always)]
+pub(super) fn ends(bytes: &[u8; 32]) -> (u32, u32) {
+    let (halves, _) = bytes.as_chunks::<16>();
+    let [low, high] = halves else { return (0, 0) };
+    let (low, high) = (u8x16::from(*low), u8x16::from(*high));
+    let (low_quotes, high_quotes) = (is(low, b'"'), is(high, b'"'));
+    let low_ends = low_quotes | is(low, b'\\') | at_most(low, 0x1f);
+    let high_ends = high_quotes | is(high, b'\\') | at_most(high, 0x1f);
+    let bits = |low: u8x16, high: u8x16| low.to_bitmask() | high.to_bitmask() << 16;
+    (bits(low_ends, high_ends), bits(low_quotes, high_quotes))
+}
+
 /// Bytes before the first that is no ASCII digit.
 #[inline(always)]
 pub(super) fn digits(chunk: &Chunk) -> usize {

@@ -9,11 +9,13 @@
 //! visitor: plain, and the rule of what the text means. What `fast` does not expect it leaves to `reference`, a record
 //! or a page at a time, and where both read they give the same [`tape::Tape`], which tests and a fuzz target hold.
 //!
-//! Why is there no `unsafe`? Sixteen bytes are loaded through a checked array, and `wide` has the vector instructions.
+//! Sixteen bytes are loaded through a checked array, and `wide` has the vector instructions: the one `unsafe` is that a
+//! text which passed [`utf8::Utf8::check`] is not checked again.
 
 pub mod escape;
 mod fast;
 mod find;
+pub mod grid;
 pub mod keys;
 pub mod outline;
 mod reference;
@@ -21,6 +23,7 @@ pub mod scanner;
 pub mod span;
 pub mod tape;
 mod text;
+pub mod utf8;
 
 #[cfg(test)]
 mod tests;

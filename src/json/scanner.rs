@@ -1,10 +1,13 @@
 //! Scans a stream's pages: by the fast pass where it can, else by the reference.
 
+use bytes::Bytes;
+
 use crate::json::fast;
 use crate::json::keys::Keys;
 use crate::json::outline::{Found, NotJson, Outline};
 use crate::json::reference;
 use crate::json::tape::Paths;
+use crate::json::utf8::{Utf8, utf8};
 
 /// Reads the pages of one stream. It learns the order of their keys; a clone learns on its own.
 #[derive(Clone, Debug)]
@@ -29,15 +32,18 @@ impl Scanner {
     ///
     /// # Errors
     /// What is wrong with the JSON.
-    pub fn scan(&mut self, body: &[u8]) -> Result<Found, NotJson> {
-        let text = utf8(body)?;
+    pub fn scan(&mut self, body: &Bytes) -> Result<Found, NotJson> {
+        let body = Utf8::check(body.clone())?;
+        let text = body.text();
         let start = start_of(text);
-        if !self.plain
-            && let Some(found) = fast::scan(&self.outline, &mut self.keys, text, start)
-        {
-            return Ok(found);
-        }
-        reference::scan(&self.outline, &mut self.keys, text, start)
+        let fast =
+            if self.plain { None } else { fast::scan(&self.outline, &mut self.keys, text, start) };
+        let mut found = match fast {
+            Some(found) => found,
+            None => reference::scan(&self.outline, &mut self.keys, text, start)?,
+        };
+        found.tape.text = body;
+        Ok(found)
     }
 }
 
@@ -55,13 +61,4 @@ pub fn text_at<'a>(tokens: &[String], body: &'a [u8]) -> Option<&'a str> {
 /// Behind a byte order mark, which RFC 8259 section 8.1 lets a reader ignore.
 fn start_of(text: &str) -> usize {
     if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 }
-}
-
-/// The bytes as text.
-///
-/// # Errors
-/// Where they are not UTF-8.
-pub fn utf8(bytes: &[u8]) -> Result<&str, NotJson> {
-    // The fast check does not say where, the slow one does.
-    simdutf8::basic::from_utf8(bytes).or_else(|_| std::str::from_utf8(bytes)).map_err(NotJson::Utf8)
 }

@@ -164,6 +164,20 @@ impl Span {
         self.code() <= Form::Null.code()
     }
 
+    /// Whether it is `""`.
+    #[inline]
+    pub fn is_empty_string(self) -> bool {
+        self.rest & !ESCAPED == Form::String.code() << FORM_SHIFT | 2
+    }
+
+    /// Whether all look like the first.
+    #[inline]
+    pub fn are_alike(spans: &[Self]) -> bool {
+        let first = spans.first().copied().unwrap_or_default();
+        // All of them, without a way out: so the compiler makes it a few vector instructions.
+        spans.iter().fold(0, |odd, span| odd | (span.rest ^ first.rest)) >> FORM_SHIFT == 0
+    }
+
     /// Whether a string in it has an escape.
     #[inline]
     pub fn is_escaped(self) -> bool {

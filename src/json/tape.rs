@@ -4,7 +4,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use hashbrown::HashMap;
 
+use crate::json::grid::Grid;
 use crate::json::span::Span;
+use crate::json::utf8::Utf8;
 
 /// The largest record, in bytes (DESIGN §4).
 pub const MAX_BYTES: usize = 16 * 1024 * 1024;
@@ -18,10 +20,10 @@ pub const MAX_PATHS: usize = 1_000;
 /// The places of the declared values in the records of one page.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tape {
-    /// Values a record.
-    pub slots: usize,
-    /// The values, [`Tape::slots`] a row.
-    pub values: Vec<Span>,
+    /// The page.
+    pub text: Utf8,
+    /// The values, by row and slot.
+    pub values: Grid,
     /// The records that have a row, in order: all but the refused ones.
     pub rows: Vec<Row>,
     /// The records that are none, in order.
@@ -68,11 +70,9 @@ pub struct Stray {
 }
 
 impl Tape {
-    /// The values of a row.
-    #[inline]
-    pub fn row(&self, row: usize) -> &[Span] {
-        let start = row * self.slots;
-        self.values.get(start..start + self.slots).unwrap_or(&[])
+    /// Of a page without records yet, whose rows have so many values.
+    pub(super) fn new(slots: usize, paths: Paths) -> Self {
+        Self { values: Grid::new(slots), paths, ..Self::default() }
     }
 }
 

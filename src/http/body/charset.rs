@@ -6,7 +6,7 @@ use bytes::Bytes;
 use encoding_rs::{DecoderResult, Encoding, REPLACEMENT, UTF_8, WINDOWS_1252};
 use reqwest::header::{CONTENT_TYPE, HeaderMap};
 
-use crate::json::scanner::utf8;
+use crate::json::utf8::utf8;
 use crate::spec::source::Format;
 
 /// What a response says of its body.

@@ -22,7 +22,7 @@ pub(super) fn scan(
     start: usize,
 ) -> Result<Found, NotJson> {
     let (records, values) = body::scan(outline, text, start).map_err(NotJson::Syntax)?;
-    let mut tape = Tape { slots: keys.slots(), paths: keys.paths().clone(), ..Tape::default() };
+    let mut tape = Tape::new(keys.slots(), keys.paths().clone());
     let spans: &[Range<usize>] = if let Records::Found(spans) = &records { spans } else { &[] };
     for (index, span) in (0_u32..).zip(spans) {
         record(keys, &mut tape, text, span.clone(), index);

@@ -7,6 +7,7 @@ use std::ops::Range;
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
+use crate::json::grid::Lane;
 use crate::json::keys::{Found, Keys, NOBODY, Role};
 use crate::json::span::{Form, Span};
 use crate::json::tape::{MAX_BYTES, MAX_DEPTH, Refusal, Row, Stray, Tape};
@@ -25,10 +26,18 @@ pub(in crate::json) fn record(
         tape.refused.push((index, refusal));
         return;
     }
-    let values = tape.values.len();
-    tape.values.resize(values + tape.slots, Span::NONE);
     let row = u32::try_from(tape.rows.len()).unwrap_or(u32::MAX);
-    let mut walk = Walk { keys, tape, base: text.as_ptr().addr(), values, row };
+    let Some(values) = tape.values.lane(tape.rows.len()) else { return };
+    let (duplicates, surrogates) = (&mut tape.duplicates, &mut tape.surrogates);
+    let mut walk = Walk {
+        keys,
+        values,
+        strays: &mut tape.strays,
+        duplicates,
+        surrogates,
+        base: text.as_ptr().addr(),
+        row,
+    };
     // The whole page has passed as JSON, so each of its values does.
     let walked = walk.object(0, raw);
     debug_assert!(walked.is_ok(), "a record of a valid page is valid");
@@ -71,11 +80,12 @@ fn depth(bytes: &[u8]) -> u32 {
 /// A record's walk into its row.
 struct Walk<'a> {
     keys: &'a mut Keys,
-    tape: &'a mut Tape,
+    values: Lane<'a>,
+    strays: &'a mut Vec<Stray>,
+    duplicates: &'a mut u64,
+    surrogates: &'a mut u64,
     /// The page's address: a value's place is its address minus this one.
     base: usize,
-    /// Where the row begins.
-    values: usize,
     row: u32,
 }
 
@@ -92,8 +102,8 @@ impl Walk<'_> {
         let members = Members { keys: self.keys, node, met: Vec::new() };
         let (met, duplicates, surrogates) = members.deserialize(&mut json)?;
         json.end()?;
-        self.tape.duplicates += duplicates;
-        self.tape.surrogates += surrogates;
+        *self.duplicates += duplicates;
+        *self.surrogates += surrogates;
         for Met { member, text } in met {
             let role = member.and_then(|member| self.keys.member(member)).map(|m| m.role);
             match role {
@@ -155,14 +165,13 @@ impl Walk<'_> {
 
     fn note(&mut self, slot: usize, text: &str) {
         let value = self.span(text);
-        if let Some(noted) = self.tape.values.get_mut(self.values + slot) {
-            *noted = value;
-        }
+        let noted = self.values.note(slot, value);
+        debug_assert!(noted.is_some(), "a slot of the tape's keys");
     }
 
     fn stray(&mut self, path: Option<u32>, text: &str) {
         let value = self.span(text);
-        self.tape.strays.push(Stray { row: self.row, path, value });
+        self.strays.push(Stray { row: self.row, path, value });
     }
 
     fn span(&self, text: &str) -> Span {
