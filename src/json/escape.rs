@@ -2,18 +2,22 @@
 
 use std::borrow::Cow;
 
+use memchr::memchr;
+
 /// The text of a JSON string's raw text, quotes included, and how many lone surrogates became U+FFFD.
 ///
 /// The raw text has passed a strict parser, so malformed escapes do not occur; they would be kept as they stand.
 pub fn unescape(raw: &str) -> (Cow<'_, str>, u64) {
     let inner = raw.strip_prefix('"').and_then(|r| r.strip_suffix('"')).unwrap_or(raw);
-    if !inner.contains('\\') {
+    let Some(first) = memchr(b'\\', inner.as_bytes()) else {
         return (Cow::Borrowed(inner), 0);
-    }
+    };
     let mut text = String::with_capacity(inner.len());
     let mut surrogates = 0;
-    let mut rest = inner;
-    while let Some((plain, after)) = rest.split_once('\\') {
+    let (mut rest, mut next) = (inner, Some(first));
+    while let Some((plain, after)) =
+        next.and_then(|at| Some((rest.get(..at)?, rest.get(at + 1..)?)))
+    {
         text.push_str(plain);
         rest = match after.as_bytes().first() {
             Some(b'u') => {
@@ -25,6 +29,7 @@ pub fn unescape(raw: &str) -> (Cow<'_, str>, u64) {
             }
             None => "",
         };
+        next = memchr(b'\\', rest.as_bytes());
     }
     text.push_str(rest);
     (Cow::Owned(text), surrogates)
@@ -68,7 +73,7 @@ fn unescape_unicode<'a>(after: &'a str, text: &mut String, surrogates: &mut u64)
 pub fn mend(raw: &str) -> Option<(String, u64)> {
     let mut lone = Vec::new();
     let mut at = 0;
-    while let Some(step) = raw.get(at..).and_then(|rest| rest.find('\\')) {
+    while let Some(step) = raw.as_bytes().get(at..).and_then(|rest| memchr(b'\\', rest)) {
         let here = at + step;
         let unit = |at: usize| raw.get(at..).and_then(|r| r.strip_prefix("\\u")).and_then(hex4);
         at = match (unit(here), unit(here + 6)) {

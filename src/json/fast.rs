@@ -53,7 +53,7 @@ impl Envelope<'_> {
             b'[' if node.records && node.children.is_empty() => self.records(at)?,
             b'[' if !node.children.is_empty() => return None,
             b'{' if !node.children.is_empty() => self.members(node, at)?,
-            _ => end_of(value(bytes, at, 0))?,
+            _ => value(bytes, at, 0)?.1,
         };
         if node.records {
             let text = self.text.get(at..end)?;
@@ -82,7 +82,7 @@ impl Envelope<'_> {
             let start = after_colon(bytes, end)?;
             let end = match node.child(key) {
                 Some(child) => self.node(child, start)?,
-                None => end_of(value(bytes, start, 1))?,
+                None => value(bytes, start, 1)?.1,
             };
             at = skip_space(bytes, end);
             match bytes.get(at)? {
@@ -126,10 +126,10 @@ fn record(keys: &mut Keys, tape: &mut Tape, text: &str, at: usize, index: usize)
     let bytes = text.as_bytes();
     let index = u32::try_from(index).ok()?;
     if bytes.get(at)? != &b'{' {
-        let span = value(bytes, at, 0);
+        let (span, end) = value(bytes, at, 0)?;
         let large = span.len() > MAX_BYTES;
         tape.refused.push((index, if large { Refusal::TooLarge } else { Refusal::NotAnObject }));
-        return end_of(span);
+        return Some(end);
     }
     let (row, strays) = (tape.rows.len(), tape.strays.len());
     let mut pass = Record {
@@ -156,12 +156,6 @@ fn record(keys: &mut Keys, tape: &mut Tape, text: &str, at: usize, index: usize)
         tape.rows.push(Row { record: index, escaped });
     }
     Some(end)
-}
-
-/// Behind a value, if there is one.
-#[inline]
-fn end_of(value: Span) -> Option<usize> {
-    (!value.is_empty()).then(|| value.end())
 }
 
 /// The part of the pass that is inside one record.
@@ -211,9 +205,9 @@ impl Record<'_> {
             let role = known.role;
             let end = match role {
                 Role::Leaf(slot) => {
-                    let span = self.value(start, depth + 1)?;
+                    let (span, end) = self.value(start, depth + 1)?;
                     self.values.note(slot as usize, span)?;
-                    span.end()
+                    end
                 }
                 Role::Inner(inner) => self.inner(inner, start, depth + 1)?,
                 Role::Undeclared(path) => self.stray(Some(path), start, depth + 1)?,
@@ -273,9 +267,9 @@ impl Record<'_> {
             // Learning is the reference's, so that paths are numbered in one order.
             Found::New => {
                 self.odd = true;
-                end_of(self.value(at, depth)?)
+                Some(self.value(at, depth)?.1)
             }
-            Found::Ignored | Found::Member(_) => end_of(self.value(at, depth)?),
+            Found::Ignored | Found::Member(_) => Some(self.value(at, depth)?.1),
         }
     }
 
@@ -290,7 +284,7 @@ impl Record<'_> {
             }
             return Some(end);
         }
-        let span = self.value(at, depth)?;
+        let (span, end) = self.value(at, depth)?;
         if span.form() == Form::Null {
             for slot in &self.keys.node(inner)?.below {
                 self.values.note(*slot, span)?;
@@ -299,19 +293,19 @@ impl Record<'_> {
             // Pointers that lead into an array, or nowhere.
             self.odd = true;
         }
-        Some(span.end())
+        Some(end)
     }
 
     fn stray(&mut self, path: Option<u32>, at: usize, depth: u32) -> Option<usize> {
-        let value = self.value(at, depth)?;
+        let (value, end) = self.value(at, depth)?;
         self.strays.push(Stray { row: self.row, path, value });
-        Some(value.end())
+        Some(end)
     }
 
     #[inline(always)]
-    fn value(&mut self, at: usize, depth: u32) -> Option<Span> {
-        let value = value(self.bytes, at, depth);
+    fn value(&mut self, at: usize, depth: u32) -> Option<(Span, usize)> {
+        let (value, end) = value(self.bytes, at, depth)?;
         self.escaped |= value.is_escaped();
-        (!value.is_empty()).then_some(value)
+        Some((value, end))
     }
 }

@@ -119,47 +119,41 @@ fn word<const N: usize>(bytes: &[u8], at: usize, word: &[u8; N]) -> Option<usize
     (bytes.get(at..)?.first_chunk::<N>()? == word).then_some(at + N)
 }
 
-/// The value at `at` or behind the whitespace there, which is inside `depth` objects and arrays; none where there is
-/// no value.
+/// The value at `at` or behind the whitespace there, which is inside `depth` objects and arrays, and its end.
 #[inline(always)]
-pub(super) fn value(bytes: &[u8], at: usize, depth: u32) -> Span {
-    if let Some(text) = bytes.get(at..).and_then(|rest| rest.first_chunk::<32>())
+pub(super) fn value(bytes: &[u8], at: usize, depth: u32) -> Option<(Span, usize)> {
+    if let Some(text) = bytes.get(at..).and_then(|rest| rest.first_chunk::<33>())
         && (text[0] == b'"') | (text[0] == b'n')
+        && let Some(usual) = usual(text, at)
     {
-        let span = usual(text, at);
-        if !span.is_empty() {
-            return span;
-        }
+        return Some(usual);
     }
-    if bytes.get(at) == Some(&b'"') {
-        return match string(bytes, at + 1) {
-            Some((end, escaped)) => Span::new(Form::String, at, end, escaped),
-            None => Span::NONE,
-        };
-    }
-    other_value(bytes, at, depth).unwrap_or(Span::NONE)
+    let span = if bytes.get(at) == Some(&b'"') {
+        let (end, escaped) = string(bytes, at + 1)?;
+        Span::new(Form::String, at, end, escaped)
+    } else {
+        other_value(bytes, at, depth)?
+    };
+    (!span.is_empty()).then(|| (span, span.end()))
 }
 
 /// The value at `at`, whose text begins so, if it is a short string without escapes or null. Which of both is no branch
-/// but a choice of numbers: it is what no processor foresees.
+/// but a choice of numbers: it is what no processor foresees. Where it ends is told beside it, as what follows waits for
+/// that alone.
 #[inline(always)]
-fn usual(text: &[u8; 32], at: usize) -> Span {
-    let (ends, quotes) = find::ends(text);
-    let is_string = quotes & 1 == 1;
-    // Behind the opening quote.
-    let ends = ends & !1;
+fn usual(text: &[u8; 33], at: usize) -> Option<(Span, usize)> {
+    let (ends, quotes) = find::ends(text.last_chunk()?);
+    let is_string = text[0] == b'"';
     let closes = quotes & ends & ends.wrapping_neg() != 0;
     let is_null = text.first_chunk() == Some(b"null");
     let (form, length) = if is_string {
-        (Form::String, ends.trailing_zeros() as usize + 1)
+        (Form::String, ends.trailing_zeros() as usize + 2)
     } else {
         (Form::Null, 4)
     };
-    if (is_string & closes) | is_null {
-        Span::new(form, at, at + length, false)
-    } else {
-        Span::NONE
-    }
+    let end = at + length;
+    let span = Span::new(form, at, end, false);
+    (((is_string & closes) | is_null) & !span.is_empty()).then_some((span, end))
 }
 
 fn other_value(bytes: &[u8], at: usize, depth: u32) -> Option<Span> {
@@ -179,7 +173,7 @@ fn other_value(bytes: &[u8], at: usize, depth: u32) -> Option<Span> {
             let (end, escaped) = container(bytes, at, depth)?;
             (Form::Array, end, escaped)
         }
-        b' ' | b'\n' | b'\r' | b'\t' => return Some(value(bytes, skip_space(bytes, at), depth)),
+        b' ' | b'\n' | b'\r' | b'\t' => return Some(value(bytes, skip_space(bytes, at), depth)?.0),
         _ => return None,
     };
     Some(Span::new(form, at, end, escaped))
