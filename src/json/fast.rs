@@ -249,10 +249,9 @@ impl Record<'_> {
         let (end, escaped) = string(self.bytes, at + 1)?;
         let start = after_colon(self.bytes, end)?;
         self.escaped |= escaped;
-        let key = self.bytes.get(at + 1..end - 1)?;
         let found = match escaped {
             true => Found::New,
-            false => self.keys.find(self.keys.node(node)?, key),
+            false => self.keys.recall(node, self.bytes, at, end)?,
         };
         if let Found::Member(member) = found {
             self.keys.follow(node, last, member);

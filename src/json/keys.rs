@@ -14,6 +14,9 @@ const MAX_KEY: usize = 256;
 /// Bytes of a key that a member holds itself.
 const HEAD: usize = size_of::<Chunk>();
 
+/// Keys of a node that are found by a glance, at most.
+const RECENT: usize = 256;
+
 /// No key: before the first of an object, or none that is expected.
 pub(super) const NOBODY: u32 = u32::MAX;
 
@@ -42,6 +45,8 @@ pub(super) struct Node {
     /// Whether a key under it may be an array's index.
     pub(super) indexed: bool,
     members_by_key: HashMap<Box<[u8]>, u32>,
+    /// The members that were found last, by [`place_of`] their keys; empty before the first.
+    recent: Vec<u32>,
     /// The member that stood first in the last object.
     pub(super) first: u32,
     /// Counts the objects walked, to tell a key that comes twice.
@@ -223,13 +228,41 @@ impl Keys {
     }
 
     /// What the unescaped text of a key that was not guessed leads to.
-    pub(super) fn find(&self, node: &Node, key: &[u8]) -> Found {
+    fn find(&self, node: &Node, key: &[u8]) -> Found {
         match node.members_by_key.get(key) {
             Some(member) => Found::Member(*member),
             None if node.quiet => Found::Ignored,
             None if key.len() > MAX_KEY || self.paths.is_full() => Found::Beyond,
             None => Found::New,
         }
+    }
+
+    /// As [`Keys::find`] for the key without escapes whose quotes are at `at` and before `end`, remembered from the last
+    /// time where it can be.
+    pub(super) fn recall(
+        &mut self,
+        at_node: u32,
+        bytes: &[u8],
+        at: usize,
+        end: usize,
+    ) -> Option<Found> {
+        let key = bytes.get(at + 1..end - 1)?;
+        let node = self.node(at_node)?;
+        let place = chunk(bytes, at).map_or(RECENT, |text| place_of(text, key.len()));
+        if let Some(member) = node.recent.get(place)
+            && self.end_of(*member, bytes, at).is_some()
+        {
+            return Some(Found::Member(*member));
+        }
+        let found = self.find(node, key);
+        if let (Found::Member(member), Some(node)) = (&found, self.nodes.get_mut(at_node as usize))
+        {
+            node.recent.resize(RECENT, NOBODY);
+            if let Some(recent) = node.recent.get_mut(place) {
+                *recent = *member;
+            }
+        }
+        Some(found)
     }
 
     /// As [`Keys::find`] for a key's text with its quotes, learning a new one; and its lone surrogates.
@@ -301,6 +334,17 @@ impl Member {
             role,
         }
     }
+}
+
+/// A number below [`RECENT`] that differs between most keys of an object, of a key's length and its text from the quote
+/// on.
+fn place_of(text: &Chunk, length: usize) -> usize {
+    let behind = HEAD.saturating_sub(length + 1);
+    let text = u128::from_le_bytes(*text) << (8 * behind);
+    let halves = (text >> 64) ^ (text & u128::from(u64::MAX));
+    let folded = u64::try_from(halves).unwrap_or(0).wrapping_add(length as u64);
+    // The golden ratio's digits, whose product spreads what differs into the highest byte (Knuth, volume 3, 6.4).
+    usize::from(folded.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_be_bytes()[0])
 }
 
 /// A key as a pointer's token (RFC 6901 section 3).
