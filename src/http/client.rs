@@ -18,7 +18,7 @@ use crate::http::request::Recipe;
 use crate::http::retry::{self, Verdict};
 use crate::http::witness::Witness;
 use crate::page::{Cursor, Meter, PageRequest};
-use crate::spec::source::{OnStatus, Retry, Source, Stream};
+use crate::spec::source::{OnStatus, Source, Stream};
 use crate::spec::template::Template;
 use crate::window::{Window, show};
 
@@ -35,7 +35,6 @@ struct Shared {
     origin: Origin,
     base_url: Url,
     headers: Vec<(String, Template)>,
-    retry: Retry,
 }
 
 impl Client {
@@ -48,7 +47,6 @@ impl Client {
             origin: Origin::new(source, clock)?,
             base_url: source.base_url.clone(),
             headers: source.headers.clone(),
-            retry: source.retry.clone(),
         };
         Ok(Self { shared: Arc::new(shared), budget: Budget::default(), witness: None })
     }
@@ -147,7 +145,7 @@ impl Client {
                 Outcome::Page(fetched) => return Ok(*fetched),
                 Outcome::Again(fault) => fault,
             };
-            match retry::verdict(&self.shared.retry, attempt, fault.asked, rand::random()) {
+            match retry::verdict(&origin.retry, attempt, fault.asked, rand::random()) {
                 Verdict::Wait(wait) => {
                     if fault.asked.is_some() {
                         lane.hold(wait);
@@ -175,7 +173,7 @@ impl Client {
             "{}, retrying in {:.1} s ({attempt} of {})",
             fault.reason,
             wait.as_secs_f64(),
-            self.shared.retry.max_attempts,
+            self.origin().retry.max_attempts,
         );
     }
 
@@ -189,7 +187,7 @@ impl Client {
         let error = Error::new(ErrorKind::Transient, message).hint(format!(
             "that is {} s away and longer than retry.max_wait ({:?}): run the same command again then",
             wait.as_secs(),
-            self.shared.retry.max_wait,
+            self.origin().retry.max_wait,
         ));
         fault.error.context().fold(error, |error, (key, value)| error.with(key, value))
     }

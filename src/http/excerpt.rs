@@ -1,5 +1,8 @@
 //! What of a response may be shown: its first characters, without the credentials that it may echo.
 
+use std::collections::VecDeque;
+use std::sync::{Arc, PoisonError, RwLock};
+
 use crate::redact::{REDACTED, Secret};
 
 /// Characters of a body that an error shows (DESIGN §3).
@@ -13,29 +16,38 @@ const LOOKED_AT: usize = 64 * 1024;
 pub(super) struct Scrubber {
     /// Every form in which a credential may be echoed, the longest first.
     forms: Vec<Secret>,
+    /// Tokens that were got since, the last ones last; shared by all clones.
+    live: Arc<RwLock<VecDeque<Secret>>>,
 }
+
+/// Tokens that are kept in mind: an API may still echo one that was replaced.
+const LIVE: usize = 16;
 
 impl Scrubber {
     /// A scrubber for `secrets` as they are sent, and as JSON and URLs would write them.
     pub(super) fn new(secrets: &[Secret]) -> Self {
-        let mut forms: Vec<String> = Vec::new();
-        for secret in secrets.iter().map(Secret::expose).filter(|text| !text.is_empty()) {
-            let json = serde_json::Value::from(secret).to_string();
-            let json = json.trim_matches('"').to_owned();
-            forms.push(url::form_urlencoded::byte_serialize(secret.as_bytes()).collect());
-            forms.push(json.replace('/', "\\/"));
-            forms.push(json);
-            forms.push(secret.to_owned());
+        Self { forms: forms(secrets), ..Self::default() }
+    }
+
+    /// As [`Scrubber::new`], with the tokens that `other` learns.
+    pub(super) fn beside(secrets: &[Secret], other: &Self) -> Self {
+        Self { forms: forms(secrets), live: Arc::clone(&other.live) }
+    }
+
+    /// Takes a token that was just got for a credential too.
+    pub(super) fn learn(&self, token: &Secret) {
+        let mut live = self.live.write().unwrap_or_else(PoisonError::into_inner);
+        live.extend(forms(std::slice::from_ref(token)));
+        while live.len() > 4 * LIVE {
+            live.pop_front();
         }
-        forms.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
-        forms.dedup();
-        Self { forms: forms.into_iter().map(Secret::new).collect() }
     }
 
     /// `text` without any credential.
     pub(super) fn scrub(&self, text: &str) -> String {
         let mut clean = text.to_owned();
-        for form in &self.forms {
+        let live = self.live.read().unwrap_or_else(PoisonError::into_inner);
+        for form in self.forms.iter().chain(live.iter()) {
             if clean.contains(form.expose()) {
                 clean = clean.replace(form.expose(), REDACTED);
             }
@@ -59,6 +71,22 @@ impl Scrubber {
         let text = self.scrub(&String::from_utf8_lossy(head));
         text.trim().chars().take(SHOWN).map(|c| if c.is_control() { ' ' } else { c }).collect()
     }
+}
+
+/// A credential as it is sent, and as JSON and URLs would write it; the longest first.
+fn forms(secrets: &[Secret]) -> Vec<Secret> {
+    let mut forms: Vec<String> = Vec::new();
+    for secret in secrets.iter().map(Secret::expose).filter(|text| !text.is_empty()) {
+        let json = serde_json::Value::from(secret).to_string();
+        let json = json.trim_matches('"').to_owned();
+        forms.push(url::form_urlencoded::byte_serialize(secret.as_bytes()).collect());
+        forms.push(json.replace('/', "\\/"));
+        forms.push(json);
+        forms.push(secret.to_owned());
+    }
+    forms.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
+    forms.dedup();
+    forms.into_iter().map(Secret::new).collect()
 }
 
 /// `text` without `form`, any bytes of which may be percent-encoded (RFC 3986 §2.1): which ones are is the

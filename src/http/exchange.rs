@@ -6,29 +6,22 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
-use reqwest::Request;
-use reqwest::header::{
-    ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOCATION, USER_AGENT,
-};
+use reqwest::header::{CONTENT_TYPE, HeaderMap, LOCATION};
 use reqwest::{Method, StatusCode};
 use url::Url;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::http::budget::Allowance;
 use crate::http::envelope::{Envelope, Plan};
-use crate::http::inflate::ACCEPTED;
 use crate::http::lane::Lane;
 use crate::http::origin::Origin;
 use crate::http::pace;
-use crate::http::redirect::{MAX_REDIRECTS, is_credential};
+use crate::http::redirect::MAX_REDIRECTS;
 use crate::http::status::{Class, classify};
 use crate::http::transport::{Lost, Reply};
-use crate::http::witness::{Asked, Witness};
+use crate::http::witness::Witness;
 use crate::page::{Meter, PageRequest};
-use crate::spec::source::{Format, OnStatus};
-
-/// The header by which a request is found again in the logs of both sides.
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+use crate::spec::source::OnStatus;
 
 /// A request and what its answer is read with.
 pub(super) struct Exchange<'a> {
@@ -87,10 +80,12 @@ pub(super) struct Fault {
 /// One request of an attempt: the first, or what a redirect led to.
 #[derive(Clone, Debug)]
 pub(super) struct Hop {
-    method: Method,
-    url: Url,
-    body: Option<Bytes>,
+    pub(super) method: Method,
+    pub(super) url: Url,
+    pub(super) body: Option<Bytes>,
     pub(super) request_id: String,
+    /// The token that it was sent with, by its number.
+    pub(super) token: Option<u64>,
 }
 
 impl Exchange<'_> {
@@ -107,16 +102,22 @@ impl Exchange<'_> {
             url: self.request.url.clone(),
             body: self.request.body.clone(),
             request_id: String::new(),
+            token: None,
         };
+        let mut renewed = false;
         for _ in 0..=MAX_REDIRECTS {
             hop.request_id = new_request_id();
-            let reply = match self.send(&hop).await? {
+            let reply = match self.send(&mut hop).await? {
                 Ok(reply) => reply,
                 Err(lost) => return self.lost(lost, &hop),
             };
             match classify(reply.status.as_u16(), self.on_status) {
                 Class::Follow => {
                     hop = self.redirected(&hop, &reply).map_err(|e| self.place(e, &hop))?;
+                }
+                Class::Credentials if !renewed && hop.token.is_some() => {
+                    renewed = true;
+                    self.renew(&hop).await?;
                 }
                 class => return self.judge(class, reply, hop).await,
             }
@@ -125,13 +126,15 @@ impl Exchange<'_> {
         Err(self.place(error, &hop))
     }
 
-    async fn send(&self, hop: &Hop) -> Result<Result<Reply, Lost>> {
+    async fn send(&self, hop: &mut Hop) -> Result<Result<Reply, Lost>> {
         let origin = self.origin;
-        let request = self.outgoing(hop)?;
+        let mut request = self.outgoing(hop)?;
         self.allowance.take()?;
         let turn = self.lane.turn().await;
         let permit = origin.pace().await?;
         drop(turn);
+        // Now, as a wait may have been longer than a token lives or a signature counts.
+        hop.token = self.authenticate(&mut request, hop).await?;
         Meter::count(&self.meter.requests);
         let asked = self.witness.is_some().then(|| self.asked(&request));
         let sent = origin.transport.send(request).await?;
@@ -151,45 +154,6 @@ impl Exchange<'_> {
             }
         }
         Ok(sent)
-    }
-
-    /// A request as it may be shown.
-    fn asked(&self, request: &Request) -> Asked {
-        let known = self.origin.credentials().ok();
-        let header = known.and_then(|known| known.authenticator.header());
-        let hides = |name: &str| {
-            is_credential(name) || header.is_some_and(|key| key.eq_ignore_ascii_case(name))
-        };
-        let scrubber = known.map(|known| known.scrubber.clone()).unwrap_or_default();
-        let url = self.origin.shown(request.url());
-        Asked::new(request.method().as_str(), url, request.headers(), hides, &scrubber)
-    }
-
-    /// The request as it goes out. Credentials, declared or known by a header's name, only go home.
-    fn outgoing(&self, hop: &Hop) -> Result<Request> {
-        let origin = self.origin;
-        let authenticator = &origin.credentials()?.authenticator;
-        let at_home = origin.routes.is_home(&hop.url);
-        let mut request = Request::new(hop.method.clone(), hop.url.clone());
-        let headers = request.headers_mut();
-        headers.insert(ACCEPT, HeaderValue::from_static(accepted(self.plan.format())));
-        headers.insert(ACCEPT_ENCODING, HeaderValue::from_static(ACCEPTED));
-        headers.insert(USER_AGENT, header_value("User-Agent", &origin.http.user_agent)?);
-        if hop.body.is_some() {
-            headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        }
-        for (name, value) in &self.request.headers {
-            let is_key = |key: &str| key.eq_ignore_ascii_case(name);
-            if at_home || !(is_credential(name) || authenticator.header().is_some_and(is_key)) {
-                headers.insert(header_name(name)?, header_value(name, value)?);
-            }
-        }
-        headers.insert(REQUEST_ID, header_value("X-Request-Id", &hop.request_id)?);
-        *request.body_mut() = hop.body.clone().map(reqwest::Body::from);
-        if at_home {
-            authenticator.apply(&mut request);
-        }
-        Ok(request)
     }
 
     /// The request that a redirect leads to: RFC 9110 §15.4, where a POST becomes a GET as browsers do it.
@@ -215,7 +179,7 @@ impl Exchange<'_> {
         let (method, body) =
             if becomes_get { (Method::GET, None) } else { (hop.method.clone(), hop.body.clone()) };
         // A new one when it is sent; until then an error speaks of the answer that led here.
-        Ok(Hop { method, url, body, request_id: hop.request_id.clone() })
+        Ok(Hop { method, url, body, request_id: hop.request_id.clone(), token: None })
     }
 
     async fn judge(&self, class: Class, reply: Reply, hop: Hop) -> Result<Outcome> {
@@ -321,15 +285,6 @@ fn new_request_id() -> String {
     uuid::Builder::from_random_bytes(rand::random()).into_uuid().to_string()
 }
 
-/// What is asked for; a source may declare its own Accept.
-fn accepted(format: Format) -> &'static str {
-    match format {
-        Format::Json => "application/json",
-        Format::Ndjson => "application/x-ndjson, application/jsonl, application/json;q=0.5",
-        Format::Csv => "text/csv",
-    }
-}
-
 const LATER: &str = "it may pass: run the same command again later";
 
 /// Adds the request line and id to an error.
@@ -367,16 +322,4 @@ fn network(error: &reqwest::Error) -> &'static str {
     } else {
         "the connection failed"
     }
-}
-
-fn header_name(name: &str) -> Result<HeaderName> {
-    HeaderName::try_from(name)
-        .map_err(|_| Error::new(ErrorKind::Config, format!("`{name}` is not a header name")))
-}
-
-fn header_value(name: &str, value: &str) -> Result<HeaderValue> {
-    HeaderValue::try_from(value).map_err(|_| {
-        let message = format!("the header {name} would hold a character that no header may hold");
-        Error::new(ErrorKind::Config, message)
-    })
 }

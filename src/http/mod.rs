@@ -32,6 +32,7 @@ mod inflate;
 mod lane;
 mod limiter;
 mod origin;
+mod outgoing;
 mod pace;
 pub mod pages;
 pub mod paginate;

@@ -8,13 +8,15 @@ use url::Url;
 use crate::clock::Clock;
 use crate::error::{Error, ErrorKind, Result};
 use crate::http::auth::Authenticator;
+use crate::http::auth::token::Caller;
 use crate::http::excerpt::Scrubber;
 use crate::http::pace::{Pace, Permit};
 use crate::http::redirect::Routes;
 use crate::http::transport::Transport;
+use crate::page::Meter;
 use crate::redact::SafeUrl;
 use crate::spec::auth::Auth;
-use crate::spec::source::{Http, Source};
+use crate::spec::source::{Http, Retry, Source};
 
 /// What all clones of a client share.
 #[derive(Debug)]
@@ -26,6 +28,8 @@ pub(super) struct Origin {
     /// Whether a permanent redirect was warned of.
     pub(super) warned_moved: AtomicBool,
     pub(super) pace: Arc<Pace>,
+    /// How often and how long a request for a token is tried again.
+    pub(super) retry: Retry,
     auth: Auth,
     credentials: OnceLock<Credentials>,
 }
@@ -51,6 +55,7 @@ impl Origin {
             http: source.http.clone(),
             warned_moved: AtomicBool::new(false),
             pace: Pace::of(source, Arc::clone(&clock))?,
+            retry: source.retry.clone(),
             auth: source.auth.clone(),
             clock,
             credentials: OnceLock::new(),
@@ -67,7 +72,7 @@ impl Origin {
         }
         let authenticator = Authenticator::resolve(&self.auth)?;
         let scrubber = Scrubber::new(&authenticator.secrets());
-        let telling = Scrubber::new(&authenticator.telling_secrets());
+        let telling = Scrubber::beside(&authenticator.telling_secrets(), &scrubber);
         Ok(self.credentials.get_or_init(|| Credentials { authenticator, scrubber, telling }))
     }
 
@@ -96,6 +101,22 @@ impl Origin {
                 .hint("its URLs are kept in checkpoints, where no credential may be: page by number, offset or cursor"));
         }
         Ok(url)
+    }
+
+    /// What a token is asked for with.
+    pub(super) fn caller<'a>(
+        &'a self,
+        credentials: &'a Credentials,
+        meter: &'a Meter,
+    ) -> Caller<'a> {
+        Caller {
+            transport: &self.transport,
+            user_agent: &self.http.user_agent,
+            retry: &self.retry,
+            clock: &*self.clock,
+            scrubber: &credentials.scrubber,
+            meter,
+        }
     }
 
     /// Waits until a request may be sent: [`Pace::turn`].

@@ -27,7 +27,26 @@ const SECRET_PARTS: [&str; 10] = [
 const SCHEMES: [&str; 4] = ["bearer ", "basic ", "token ", "apikey "];
 
 /// Keys of `auth` whose values are no secrets.
-const PLAIN_KEYS: [&str; 5] = ["type", "header", "query", "env", "file"];
+const PLAIN_KEYS: [&str; 18] = [
+    "type",
+    "header",
+    "query",
+    "env",
+    "file",
+    "algorithm",
+    "encoding",
+    "client_auth",
+    "region",
+    "service",
+    "token_url",
+    "token_store",
+    "scope",
+    "extra",
+    "body",
+    "claims",
+    "string_to_sign",
+    "headers",
+];
 
 /// Whether a value of this key is taken for a secret.
 pub(crate) fn is_secret_key(key: &str) -> bool {

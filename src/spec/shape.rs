@@ -11,16 +11,6 @@ use crate::spec::document::{Document, Place};
 use crate::spec::wanted::{either, has_key, is_type, keys_of, tag_of, words};
 use crate::spec::yaml::{Entry, Kind, Node};
 
-/// Declared in the design and built by a later release.
-const LATER: [&str; 6] = [
-    "oauth2_client_credentials",
-    "oauth2_refresh_token",
-    "hmac",
-    "jwt_login",
-    "jwt_bearer",
-    "aws_sigv4",
-];
-
 /// Checks the shape of `document` by `schema`: the values that have the right shape, if there is any tree.
 pub(crate) fn check(document: &mut Document, schema: &Value) -> Option<Value> {
     let root = document.take_tree()?;
@@ -267,13 +257,7 @@ impl<'a> Walk<'a> {
         }
         self.wrong.insert(place.clone());
         let at = place.key("type");
-        match tag.text() {
-            Some(text) if key == Some("auth") && LATER.contains(&text) => {
-                let message = format!("not in this version yet: auth type `{text}`");
-                self.document.error(&at, message).hint(format!("one of {}", names.join(", ")));
-            }
-            _ => self.constant(&names, tag, &at, Some("type")),
-        }
+        self.constant(&names, tag, &at, Some("type"));
     }
 
     /// A choice by the one key of a mapping.

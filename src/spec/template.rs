@@ -56,7 +56,8 @@ fn strftime(text: &str, format: &str) -> Result<String, minijinja::Error> {
 /// What a template may refer to when it is rendered.
 #[derive(Clone, Debug, Serialize)]
 pub struct Scope {
-    window: WindowScope,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    window: Option<WindowScope>,
     /// The page number asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub page: Option<u64>,
@@ -94,11 +95,37 @@ impl Scope {
     /// A scope that knows the window alone.
     pub fn window(window: Window) -> Self {
         Self {
-            window: WindowScope {
+            window: Some(WindowScope {
                 start: show(window.start),
                 end: show(window.end),
                 date: window.start.format("%Y-%m-%d").to_string(),
-            },
+            }),
+            ..Self::empty()
+        }
+    }
+
+    /// A scope of the request that is being signed, which knows no window.
+    pub fn signing(timestamp: i64, method: &str, path: &str, query: &str, body: &str) -> Self {
+        let text = |text: &str| Some(text.to_owned());
+        Self {
+            timestamp: Some(timestamp),
+            method: text(method),
+            path: text(path),
+            query: text(query),
+            body: text(body),
+            ..Self::empty()
+        }
+    }
+
+    /// A scope as [`Scope::signing`], to try a template with; with a signature or before there is one.
+    pub(crate) fn signing_sample(signed: bool) -> Self {
+        let signature = signed.then(|| "1".to_owned());
+        Self { signature, ..Self::signing(1, "GET", "/", "", "") }
+    }
+
+    fn empty() -> Self {
+        Self {
+            window: None,
             page: None,
             cursor: None,
             timestamp: None,

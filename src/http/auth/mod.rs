@@ -5,16 +5,23 @@
 mod api_key;
 mod basic;
 mod bearer;
+mod hmac;
 mod query;
 mod secret;
+mod sigv4;
+pub(in crate::http) mod token;
 
+use chrono::{DateTime, Utc};
 use reqwest::Request;
 use url::Url;
 
 use self::api_key::ApiKey;
 use self::basic::Basic;
 use self::bearer::Bearer;
+use self::hmac::HmacSigner;
 use self::query::without_query;
+use self::sigv4::Sigv4;
+use self::token::Tokens;
 use crate::error::Result;
 use crate::redact::Secret;
 use crate::spec::auth::Auth;
@@ -23,7 +30,7 @@ use crate::spec::auth::Auth;
 const TELLING_BYTES: usize = 6;
 
 /// How a client's requests are authenticated. One variant a `type`.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub enum Authenticator {
     /// No credentials.
     None,
@@ -33,6 +40,20 @@ pub enum Authenticator {
     Bearer(Bearer),
     /// `Authorization: Basic`.
     Basic(Basic),
+    /// A signature by a shared secret.
+    Hmac(HmacSigner),
+    /// AWS Signature Version 4.
+    AwsSigv4(Sigv4),
+    /// A token from an endpoint.
+    Token(Box<Tokens>),
+}
+
+/// What a signature is made of beside the request's head.
+pub(in crate::http) struct Signing<'a> {
+    /// The body as it is sent.
+    pub(in crate::http) body: &'a [u8],
+    /// The instant of this attempt.
+    pub(in crate::http) now: DateTime<Utc>,
 }
 
 impl Authenticator {
@@ -46,32 +67,57 @@ impl Authenticator {
             Auth::ApiKey { place, value } => Self::ApiKey(ApiKey::resolve(place, value)?),
             Auth::Bearer { token } => Self::Bearer(Bearer::resolve(token)?),
             Auth::Basic { username, password } => Self::Basic(Basic::resolve(username, password)?),
+            Auth::Hmac(hmac) => Self::Hmac(HmacSigner::resolve(hmac)?),
+            Auth::AwsSigv4 { region, service } => Self::AwsSigv4(Sigv4::resolve(region, service)?),
+            Auth::ClientCredentials(_)
+            | Auth::RefreshToken { .. }
+            | Auth::JwtLogin { .. }
+            | Auth::JwtBearer { .. } => {
+                Tokens::resolve(auth)?.map_or(Self::None, |tokens| Self::Token(Box::new(tokens)))
+            }
         })
     }
 
-    /// Puts the credentials on `request`.
-    pub fn apply(&self, request: &mut Request) {
+    /// Puts the credentials on `request`; not those of a token, which [`Tokens::current`] gives.
+    ///
+    /// # Errors
+    /// `Config` where a signature cannot be made, or no header can hold it.
+    pub(in crate::http) fn apply(
+        &self,
+        request: &mut Request,
+        signing: &Signing<'_>,
+    ) -> Result<()> {
         match self {
-            Self::None => {}
+            Self::None | Self::Token(_) => {}
             Self::ApiKey(key) => key.apply(request),
             Self::Bearer(bearer) => bearer.apply(request),
             Self::Basic(basic) => basic.apply(request),
+            Self::Hmac(hmac) => hmac.apply(request, signing)?,
+            Self::AwsSigv4(sigv4) => sigv4.apply(request, signing)?,
         }
+        Ok(())
+    }
+
+    /// The tokens, of a type that has them.
+    pub(in crate::http) fn tokens(&self) -> Option<&Tokens> {
+        if let Self::Token(tokens) = self { Some(tokens) } else { None }
     }
 
     /// The query parameter that carries a credential, if one does.
     pub fn query_key(&self) -> Option<&str> {
         match self {
             Self::ApiKey(key) => key.query_key(),
-            Self::None | Self::Bearer(_) | Self::Basic(_) => None,
+            _ => None,
         }
     }
 
-    /// The header that carries a credential, if it is not one that is known for it.
-    pub fn header(&self) -> Option<&str> {
+    /// Whether a header of this name carries a credential, if it is not one that is known for it.
+    pub fn carries(&self, name: &str) -> bool {
         match self {
-            Self::ApiKey(key) => key.header(),
-            Self::None | Self::Bearer(_) | Self::Basic(_) => None,
+            Self::ApiKey(key) => key.header().is_some_and(|own| own.eq_ignore_ascii_case(name)),
+            Self::Hmac(hmac) => hmac.carries(name),
+            Self::AwsSigv4(_) => Sigv4::carries(name),
+            Self::None | Self::Bearer(_) | Self::Basic(_) | Self::Token(_) => false,
         }
     }
 
@@ -82,6 +128,9 @@ impl Authenticator {
             Self::ApiKey(key) => key.secrets(),
             Self::Bearer(bearer) => bearer.secrets(),
             Self::Basic(basic) => basic.secrets(),
+            Self::Hmac(hmac) => hmac.secrets(),
+            Self::AwsSigv4(sigv4) => sigv4.secrets(),
+            Self::Token(tokens) => tokens.secrets(),
         }
     }
 
@@ -90,7 +139,7 @@ impl Authenticator {
     pub fn telling_secrets(&self) -> Vec<Secret> {
         let mut secrets = match self {
             Self::Basic(basic) => basic.telling_secrets(),
-            Self::None | Self::ApiKey(_) | Self::Bearer(_) => self.secrets(),
+            _ => self.secrets(),
         };
         secrets.retain(|secret| secret.expose().len() >= TELLING_BYTES);
         secrets
@@ -104,6 +153,16 @@ impl Authenticator {
             self.query_key() == Some(key) || secrets.iter().any(|secret| secret.expose() == value)
         });
     }
+}
+
+/// Lower case hexadecimal.
+fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        // Writing to a String does not fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }
 
 #[cfg(test)]
@@ -129,7 +188,9 @@ mod tests {
         let (_b, password) = file("open sesame");
         let header = |auth: &Auth, name: &str| {
             let mut request = request("http://h/a?x=%20");
-            Authenticator::resolve(auth).expect("auth").apply(&mut request);
+            let signing = Signing { body: b"", now: DateTime::UNIX_EPOCH };
+            let auth = Authenticator::resolve(auth).expect("auth");
+            auth.apply(&mut request, &signing).expect("applied");
             let value = request.headers().get(name).map(|v| v.to_str().expect("text").to_owned());
             (value.unwrap_or_default(), request.url().to_string())
         };
@@ -154,7 +215,8 @@ mod tests {
         let auth = Auth::ApiKey { place: KeyPlace::Query("k".into()), value };
         let auth = Authenticator::resolve(&auth).expect("auth");
         let mut request = request("http://h/a?k=old&b=%7E&K=1");
-        auth.apply(&mut request);
+        let signing = Signing { body: b"", now: DateTime::UNIX_EPOCH };
+        auth.apply(&mut request, &signing).expect("applied");
         assert_eq!(request.url().as_str(), "http://h/a?b=%7E&K=1&k=S");
         let mut url = request.url().clone();
         auth.strip(&mut url);

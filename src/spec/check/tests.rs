@@ -534,18 +534,58 @@ fn literal_secrets_are_never_repeated() {
 }
 
 #[test]
-fn auth_that_is_wrong_or_comes_later() {
-    assert_snapshot!(said(&source("auth: { type: oauth2_client_credentials, token_url: https://x, client_id: { env: A }, client_secret: { env: B } }")), @r#"
-    f.yaml:6:15: not in this version yet: auth type `oauth2_client_credentials`
-      6 | auth: { type: oauth2_client_credentials, token_url: [redacted], client_id: { env: A }, client_secret: { env: B } }
-        |               ^^^^^^^^^^^^^^^^^^^^^^^^^
-      hint: one of none, api_key, bearer, basic
+fn auth_that_is_wrong() {
+    assert_snapshot!(said(&source("auth: { type: oauth2_client_credentials, token_url: ftp://x, client_id: { env: A }, client_secret: hunter2 }")), @r#"
+    f.yaml:6:53: `token_url` must be http or https, not ftp
+      6 | auth: { type: oauth2_client_credentials, token_url: [redacted], client_id: { env: A }, client_secret: [redacted] }
+        |                                                     ^^^^^^^^^^
+      hint: write it whole: https://auth.example.com/oauth/token
+    f.yaml:6:100: the secret `client_secret` is written into the file
+      6 | auth: { type: oauth2_client_credentials, token_url: [redacted], client_id: { env: A }, client_secret: [redacted] }
+        |                                                                                                       ^^^^^^^^^^
+      hint: name where it is found: { env: NAME } or { file: PATH }
+    "#);
+    assert_snapshot!(said(&source("auth: { type: oauth2_refresh_token, token_url: https://x/t, client_id: { env: A }, client_secret: { env: B }, refresh_token: { env: C } }")), @r#"
+    f.yaml:6:7: the key `token_store` is missing
+      6 | auth: { type: oauth2_refresh_token, token_url: [redacted], client_id: { env: A }, client_secret: { env: B }, refresh_tok…
+        |       ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+    "#);
+    assert_snapshot!(said(&source("auth: { type: jwt_login, token_url: https://x/t, body: { user: me, password: hunter2, code: { envv: A } } }")), @r#"
+    f.yaml:6:78: the secret `password` is written into the file
+      6 | … token_url: [redacted], body: { user: [redacted], password: [redacted], code: { [redacted]: [redacted] } } }
+        |                                                              ^^^^^^^^^^
+      hint: write { env: NAME } or { file: PATH }
+    f.yaml:6:93: `code` is no place of a secret
+      6 | …ted], body: { user: [redacted], password: [redacted], code: { [redacted]: [redacted] } } }
+        |                                                              ^^^^^^^^^^^^^^^^^^^^^^^^^^
+      hint: write { env: NAME } or { file: PATH }, or a plain value
+    "#);
+    assert_snapshot!(said(&source("auth: { type: jwt_bearer, token_url: https://x/t, private_key: { env: A }, algorithm: RS512 }")), @r#"
+    f.yaml:6:87: `RS512` is no value of `algorithm`
+      6 | auth: { type: jwt_bearer, token_url: [redacted], private_key: { env: A }, algorithm: RS512 }
+        |                                                                                      ^^^^^
+      hint: one of RS256, ES256, HS256
+    "#);
+    assert_snapshot!(said(&source("auth: { type: hmac, secret: { env: A }, string_to_sign: \"{{ window.date }}{{ signature }}\", headers: { X-Time: \"{{ timestamp }}\" } }")), @r#"
+    f.yaml:6:57: the template `{{ window.date }}{{ signature }}` failed: undefined value
+      6 | auth: { type: hmac, secret: { env: A }, string_to_sign: "{{ window.date }}{{ signature }}", headers: { X-Time: [redacted…
+        |                                                         ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+      hint: known here: timestamp, method, path, query, body
+    f.yaml:6:102: no header carries the signature
+      6 | …tring_to_sign: "{{ window.date }}{{ signature }}", headers: { X-Time: [redacted] } }
+        |                                                              ^^^^^^^^^^^^^^^^^^^^^^
+      hint: add one, such as X-Signature: "{{ signature }}"
+    "#);
+    assert_snapshot!(said(&source("auth: { type: aws_sigv4, region: eu west, service: s3 }")), @r#"
+    f.yaml:6:34: `eu west` is no name of letters, digits and `-`
+      6 | auth: { type: aws_sigv4, region: eu west, service: s3 }
+        |                                  ^^^^^^^
     "#);
     assert_snapshot!(said(&source("auth: { type: baerer, token: { env: A } }")), @r#"
     f.yaml:6:15: `baerer` is no value of `type`, did you mean `bearer`?
       6 | auth: { type: baerer, token: { env: A } }
         |               ^^^^^^
-      hint: one of none, api_key, bearer, basic
+      hint: one of none, api_key, bearer, basic, oauth2_client_credentials, oauth2_refresh_token, jwt_login, jwt_bearer, hmac, aws_sigv4
     "#);
     assert_snapshot!(said(&source("auth: { type: api_key, value: { env: A } }")), @r#"
     f.yaml:6:7: where does the key go? `header` or `query` is missing

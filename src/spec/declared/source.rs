@@ -6,6 +6,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::spec::declared::auth::Auth;
 use crate::spec::declared::ordered::Ordered;
 use crate::spec::declared::pagination::Pagination;
 
@@ -40,50 +41,6 @@ pub(crate) struct SourceFile {
     /// The streams by name; a name is made of letters, digits, `_` and `-`.
     #[schemars(required)]
     pub(crate) streams: Option<Ordered<Stream>>,
-}
-
-/// How requests are authenticated.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
-#[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
-pub(crate) enum Auth {
-    /// No credentials.
-    None {},
-    /// A key in a header or in the query.
-    ApiKey {
-        /// The name of the header that carries the key; this or `query`.
-        header: Option<String>,
-        /// The name of the query parameter that carries the key; this or `header`.
-        query: Option<String>,
-        /// Where the key is found.
-        #[schemars(required)]
-        value: Option<Secret>,
-    },
-    /// `Authorization: Bearer`, RFC 6750.
-    Bearer {
-        /// Where the token is found.
-        #[schemars(required)]
-        token: Option<Secret>,
-    },
-    /// `Authorization: Basic`, RFC 7617.
-    Basic {
-        /// Where the user name is found.
-        #[schemars(required)]
-        username: Option<Secret>,
-        /// Where the password is found; it may be empty.
-        #[schemars(required)]
-        password: Option<Secret>,
-    },
-}
-
-/// Where a secret is found; never the secret itself.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-#[schemars(extend("x-secret" = true))]
-pub(crate) enum Secret {
-    /// The environment variable that holds it.
-    Env(String),
-    /// The file that holds it, relative to this file; a trailing newline is trimmed.
-    File(String),
 }
 
 /// Connection settings.

@@ -3,6 +3,7 @@
 //! Each function reports what is wrong and gives `None`; a caller that got any `None` gives `None` too, after it
 //! has looked at everything else.
 
+mod auth;
 mod connection;
 mod default;
 mod field;
@@ -11,4 +12,5 @@ mod pagination;
 pub(crate) mod source;
 mod stream;
 pub(crate) mod table;
+mod token;
 mod values;

@@ -7,17 +7,15 @@ use std::time::Duration;
 
 use url::Url;
 
-use crate::spec::auth::{Auth, KeyPlace, SecretRef};
+use crate::spec::auth::Auth;
 use crate::spec::declared::source as declared;
 use crate::spec::diagnostic::Diagnostic;
 use crate::spec::document::{Document, Place};
-use crate::spec::masking::is_env_name;
+use crate::spec::resolve::auth::auth_of;
 use crate::spec::resolve::connection::{http, rate_limit, retry};
 use crate::spec::resolve::stream::stream;
 use crate::spec::resolve::table::{read, table};
-use crate::spec::resolve::values::{
-    duration, header_name, is_header_value, is_token, name, param_name, path, template,
-};
+use crate::spec::resolve::values::{duration, is_header_value, is_token, name, path, template};
 use crate::spec::source::{Source, Stream};
 use crate::spec::table::Table;
 use crate::spec::template::Template;
@@ -110,67 +108,6 @@ fn base_url_of(document: &mut Document, place: &Place, text: &str) -> Option<Url
     };
     document.error(place, wrong);
     None
-}
-
-fn auth_of(document: &mut Document, place: &Place, written: &declared::Auth) -> Option<Auth> {
-    match written {
-        declared::Auth::None {} => Some(Auth::None),
-        declared::Auth::Bearer { token } => {
-            let token = secret(document, &place.key("token"), token.as_ref());
-            Some(Auth::Bearer { token: token? })
-        }
-        declared::Auth::Basic { username, password } => {
-            let username = secret(document, &place.key("username"), username.as_ref());
-            let password = secret(document, &place.key("password"), password.as_ref());
-            Some(Auth::Basic { username: username?, password: password? })
-        }
-        declared::Auth::ApiKey { header, query, value } => {
-            let value = secret(document, &place.key("value"), value.as_ref());
-            let key = match (header, query) {
-                (Some(header), None) => {
-                    header_name(document, &place.key("header"), header).map(KeyPlace::Header)
-                }
-                (None, Some(query)) => {
-                    param_name(document, &place.key("query"), Some(query), "").map(KeyPlace::Query)
-                }
-                (Some(_), Some(_)) => {
-                    document.key_error(
-                        place,
-                        "query",
-                        "the key goes to `header` or to `query`, not to both",
-                    );
-                    None
-                }
-                (None, None) => {
-                    document
-                        .error(place, "where does the key go? `header` or `query` is missing")
-                        .hint("add header: X-API-Key, or query: api_key");
-                    None
-                }
-            };
-            Some(Auth::ApiKey { place: key?, value: value? })
-        }
-    }
-}
-
-fn secret(
-    document: &mut Document,
-    place: &Place,
-    written: Option<&declared::Secret>,
-) -> Option<SecretRef> {
-    match written? {
-        declared::Secret::Env(name) if is_env_name(name) => Some(SecretRef::Env(name.clone())),
-        declared::Secret::Env(_) => {
-            // What stands here may be the secret itself.
-            document
-                .error(&place.key("env"), "this is no name of an environment variable")
-                .hint("write the name of the variable that holds the secret, not the secret");
-            None
-        }
-        declared::Secret::File(text) => {
-            path(document, &place.key("file"), text).map(SecretRef::File)
-        }
-    }
 }
 
 fn headers(

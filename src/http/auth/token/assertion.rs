@@ -1,0 +1,86 @@
+//! The signed assertion of `type: jwt_bearer`: RFC 7523 section 3.
+
+use chrono::{DateTime, Utc};
+use jsonwebtoken::{Algorithm, EncodingKey, Header};
+use serde_json::{Map, Value};
+use url::Url;
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::http::auth::secret::{place, required};
+use crate::redact::Secret;
+use crate::spec::auth::{JwtAlgorithm, SecretRef};
+
+/// How long an assertion is good for, in seconds: long enough for clocks that differ, short enough to be worthless soon.
+const LIFE: i64 = 300;
+
+/// The key and the claims that every assertion has.
+pub(super) struct Assertion {
+    key: EncodingKey,
+    algorithm: Algorithm,
+    claims: Map<String, Value>,
+    secret: Secret,
+}
+
+impl std::fmt::Debug for Assertion {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Assertion").field("algorithm", &self.algorithm).finish_non_exhaustive()
+    }
+}
+
+impl Assertion {
+    /// # Errors
+    /// `Config` where the key is missing, or is none for the algorithm.
+    pub(super) fn resolve(
+        token_url: &Url,
+        private_key: &SecretRef,
+        algorithm: JwtAlgorithm,
+        declared: &Map<String, Value>,
+    ) -> Result<Self> {
+        let secret = required(private_key)?;
+        let bytes = secret.expose().as_bytes();
+        let (algorithm, key, wanted) = match algorithm {
+            JwtAlgorithm::Rs256 => {
+                (Algorithm::RS256, EncodingKey::from_rsa_pem(bytes), "PEM of an RSA key")
+            }
+            JwtAlgorithm::Es256 => {
+                (Algorithm::ES256, EncodingKey::from_ec_pem(bytes), "PKCS#8 PEM of a P-256 key")
+            }
+            JwtAlgorithm::Hs256 => {
+                (Algorithm::HS256, Ok(EncodingKey::from_secret(bytes)), "a secret")
+            }
+        };
+        // The cause may show what the file holds.
+        let key = key.map_err(|_| {
+            Error::new(ErrorKind::Config, format!("{} is no {wanted}", place(private_key)))
+        })?;
+        let mut claims = Map::from_iter([("aud".to_owned(), Value::from(token_url.as_str()))]);
+        claims.extend(declared.clone());
+        let assertion = Self { key, algorithm, claims, secret };
+        // A key of another kind is found here, not at the first request.
+        assertion.sign(DateTime::UNIX_EPOCH).map_err(|error| {
+            Error::new(ErrorKind::Config, format!("{} is no {wanted}", place(private_key)))
+                .caused_by(error)
+        })?;
+        Ok(assertion)
+    }
+
+    /// A fresh assertion.
+    ///
+    /// # Errors
+    /// `Config` where the key does not sign.
+    pub(super) fn sign(&self, now: DateTime<Utc>) -> Result<Secret> {
+        let mut claims = self.claims.clone();
+        let now = now.timestamp();
+        claims.insert("iat".to_owned(), Value::from(now));
+        claims.insert("exp".to_owned(), Value::from(now.saturating_add(LIFE)));
+        claims.insert("jti".to_owned(), Value::from(uuid::Uuid::new_v4().to_string()));
+        let signed = jsonwebtoken::encode(&Header::new(self.algorithm), &claims, &self.key);
+        signed.map(Secret::new).map_err(|error| {
+            Error::new(ErrorKind::Config, "the private key signs no assertion").caused_by(error)
+        })
+    }
+
+    pub(super) fn secrets(&self) -> Vec<Secret> {
+        vec![self.secret.clone()]
+    }
+}

@@ -1,0 +1,194 @@
+//! One request for a token, with its retries: what the endpoint answered, or why there is no token.
+
+use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderName, HeaderValue, LOCATION, USER_AGENT};
+use reqwest::{Method, Request, StatusCode};
+use serde_json::Value;
+use url::Url;
+
+use super::answer::error_of;
+use crate::clock::Clock;
+use crate::error::{Error, ErrorKind, Result};
+use crate::http::excerpt::Scrubber;
+use crate::http::pace;
+use crate::http::retry::{self, Verdict};
+use crate::http::status::{Class, classify};
+use crate::http::transport::{Lost, Reply, Transport};
+use crate::page::Meter;
+use crate::redact::SafeUrl;
+use crate::spec::source::Retry;
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// What a token is asked for with.
+pub(in crate::http) struct Caller<'a> {
+    pub(in crate::http) transport: &'a Transport,
+    pub(in crate::http) user_agent: &'a str,
+    pub(in crate::http) retry: &'a Retry,
+    pub(in crate::http) clock: &'a dyn Clock,
+    /// Learns the tokens.
+    pub(in crate::http) scrubber: &'a Scrubber,
+    /// Counts the requests with those for pages.
+    pub(in crate::http) meter: &'a Meter,
+}
+
+/// What is sent to a token endpoint.
+pub(super) struct Ask<'a> {
+    pub(super) url: &'a Url,
+    pub(super) content_type: &'static str,
+    pub(super) authorization: Option<HeaderValue>,
+    pub(super) body: String,
+}
+
+impl Caller<'_> {
+    /// Sends `ask`, anew for every attempt, until it is answered by a JSON value.
+    ///
+    /// # Errors
+    /// `Credentials` where the endpoint refuses, redirects or answers something else; `Transient` where it cannot answer.
+    pub(super) async fn ask<'a>(&self, ask: impl Fn() -> Result<Ask<'a>>) -> Result<Value> {
+        let mut attempt = 1;
+        loop {
+            let ask = ask()?;
+            let (url, id) = (ask.url, uuid::Uuid::new_v4().to_string());
+            let place = |error: Error| {
+                error.with("request", format!("POST {}", SafeUrl::new(url))).with("request_id", &id)
+            };
+            Meter::count(&self.meter.requests);
+            let request = self.request(ask, &id)?;
+            let (reason, asked) = match self.transport.send(request).await? {
+                Ok(reply) => match classify(reply.status.as_u16(), &Default::default()) {
+                    Class::Passing => {
+                        let asked = pace::asked(&reply.headers, self.clock.now());
+                        (format!("it answered {}", reply.status), asked)
+                    }
+                    _ => return self.read(&reply).map_err(place),
+                },
+                Err(lost) => (lost_to(lost).map_err(place)?, None),
+            };
+            let error = || {
+                let message = format!("the token endpoint could not answer: {reason}");
+                place(Error::new(ErrorKind::Transient, message).with("attempts", attempt))
+            };
+            match retry::verdict(self.retry, attempt, asked, rand::random()) {
+                Verdict::Wait(wait) => {
+                    tracing::warn!(request_id = %id, "the token endpoint: {reason}, retrying in {:.1} s", wait.as_secs_f64());
+                    tokio::time::sleep(wait).await;
+                }
+                Verdict::Later(wait) => {
+                    let hint = format!(
+                        "it asked for {} s: run the same command again then",
+                        wait.as_secs()
+                    );
+                    return Err(error().hint(hint));
+                }
+                Verdict::Exhausted => return Err(error()),
+            }
+            attempt += 1;
+            Meter::count(&self.meter.retries);
+        }
+    }
+
+    fn request(&self, ask: Ask<'_>, id: &str) -> Result<Request> {
+        let mut request = Request::new(Method::POST, ask.url.clone());
+        let header = |text: &str| {
+            HeaderValue::try_from(text).map_err(|_| {
+                Error::new(ErrorKind::Config, "a header would hold a character that none may hold")
+            })
+        };
+        let headers = request.headers_mut();
+        headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(ask.content_type));
+        headers.insert(USER_AGENT, header(self.user_agent)?);
+        headers.insert(REQUEST_ID, header(id)?);
+        if let Some(value) = ask.authorization {
+            headers.insert(reqwest::header::AUTHORIZATION, value);
+        }
+        *request.body_mut() = Some(ask.body.into());
+        Ok(request)
+    }
+
+    fn read(&self, reply: &Reply) -> Result<Value> {
+        let status = reply.status;
+        if status.is_redirection() {
+            let target = reply.headers.get(LOCATION).and_then(|value| value.to_str().ok());
+            let message = format!(
+                "the token endpoint leads elsewhere ({status}), where no credential is sent"
+            );
+            return Err(Error::new(ErrorKind::Credentials, message)
+                .with("location", self.scrubber.excerpt(target.unwrap_or_default().as_bytes()))
+                .hint("declare the URL that answers as token_url"));
+        }
+        if !status.is_success() {
+            return Err(self.refused(reply));
+        }
+        serde_json::from_slice(&reply.body).map_err(|_| self.no_token(reply, "is not JSON"))
+    }
+
+    /// An answer of success that is none.
+    fn no_token(&self, reply: &Reply, what: &str) -> Error {
+        let kind = reply.headers.get(CONTENT_TYPE).map_or(&b"none"[..], |kind| kind.as_bytes());
+        Error::new(ErrorKind::Credentials, format!("the token endpoint's answer {what}"))
+            .with("content_type", self.scrubber.excerpt(kind))
+            .with("body", self.scrubber.excerpt(&reply.body))
+            .hint("check token_url: a login page or a proxy may have answered instead")
+    }
+
+    /// What the endpoint names as the reason (RFC 6749 section 5.2), and what to do about it.
+    fn refused(&self, reply: &Reply) -> Error {
+        let status = reply.status;
+        let Some((code, described)) = error_of(&reply.body) else {
+            let error = Error::new(
+                ErrorKind::Credentials,
+                format!("the token endpoint refused ({status})"),
+            )
+            .with("body", self.scrubber.excerpt(&reply.body));
+            return match status {
+                StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED => {
+                    error.hint("check token_url: nothing there takes a POST")
+                }
+                _ => error,
+            };
+        };
+        let described = described.map_or_else(String::new, |text| format!(", {text}"));
+        let said = self.scrubber.excerpt(format!("{code}{described}").as_bytes());
+        let message = format!("the token endpoint refused ({status}): {said}");
+        let hint = match code.as_str() {
+            "invalid_grant" => {
+                "the refresh token, login or assertion is expired, used up or revoked: obtain a new one and declare it; of an assertion check the clock and the claims"
+            }
+            "invalid_client" => {
+                "check client_id and client_secret, and whether the endpoint wants client_auth: basic or body"
+            }
+            "invalid_scope" => "check scope against what the client may ask for",
+            "unauthorized_client" | "unsupported_grant_type" => {
+                "allow this grant for the client at the provider, or choose another auth type"
+            }
+            _ => "check the secrets that the source's auth names",
+        };
+        Error::new(ErrorKind::Credentials, message).hint(hint)
+    }
+}
+
+/// Why a request that had no answer is worth another.
+///
+/// # Errors
+/// Where it is not.
+fn lost_to(lost: Lost) -> Result<String> {
+    Ok(match lost {
+        Lost::Network(error) => network(&error),
+        Lost::Deadline => "it did not answer in time".to_owned(),
+        Lost::Corrupt(error) => format!("its answer is cut or corrupt: {error}"),
+        Lost::TooLarge => {
+            let message = "the token endpoint's answer is larger than a page may be";
+            return Err(Error::new(ErrorKind::Credentials, message).hint("check token_url"));
+        }
+    })
+}
+
+/// A network error with its innermost cause.
+fn network(error: &reqwest::Error) -> String {
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(inner) = cause.source() {
+        cause = inner;
+    }
+    if error.is_connect() { format!("could not connect: {cause}") } else { cause.to_string() }
+}

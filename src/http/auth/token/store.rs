@@ -1,0 +1,202 @@
+//! Where a rotated refresh token is kept: one small file, replaced as a whole, and a lock beside it.
+
+use std::fs::{File, OpenOptions};
+use std::io::{ErrorKind as IoKind, Write as _};
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::http::auth::hex;
+use crate::redact::Secret;
+
+/// Only the owner may read and write it.
+const MODE: u32 = 0o600;
+
+/// A token store, which need not exist yet.
+#[derive(Clone, Debug)]
+pub(super) struct Store {
+    path: PathBuf,
+}
+
+/// A store that no other process reads or writes for as long.
+#[derive(Debug)]
+pub(super) struct Locked {
+    path: PathBuf,
+    _lock: File,
+}
+
+/// The file's content.
+#[derive(Serialize, Deserialize)]
+struct Kept {
+    version: u32,
+    /// SHA-256 of the declared token that this one descends from: another one that is declared later starts anew.
+    descends_from: String,
+    refresh_token: String,
+}
+
+impl Store {
+    pub(super) fn new(path: PathBuf) -> Self {
+        Self { path }
+    }
+
+    /// Waits until no other process holds the store.
+    ///
+    /// # Errors
+    /// `Config` where its folder cannot be written, which is found before a token is used up.
+    pub(super) async fn lock(&self) -> Result<Locked> {
+        let path = self.path.clone();
+        let locked = tokio::task::spawn_blocking(move || {
+            let lock = open(&beside(&path, "lock"), false)?;
+            lock.lock()?;
+            Ok(Locked { path, _lock: lock })
+        });
+        let locked = locked.await.unwrap_or_else(|error| Err(std::io::Error::other(error)));
+        locked.map_err(|error| {
+            self::failed(&self.path, "could not lock token_store").caused_by(error)
+        })
+    }
+}
+
+impl Locked {
+    /// The token to use: the kept one, where it descends from the declared one.
+    ///
+    /// # Errors
+    /// `Config` where the file cannot be read, or is none of ours.
+    pub(super) fn current(&self, declared: &Secret) -> Result<Secret> {
+        let text = match std::fs::read(&self.path) {
+            Err(error) if error.kind() == IoKind::NotFound => return Ok(declared.clone()),
+            Err(error) => {
+                return Err(failed(&self.path, "could not read token_store").caused_by(error));
+            }
+            Ok(text) => text,
+        };
+        let mode = std::fs::metadata(&self.path).map_or(0, |data| data.permissions().mode());
+        if mode & 0o077 != 0 {
+            tracing::warn!(file = %self.path.display(), "others may read token_store: chmod 600 it");
+        }
+        // The cause would show what stands there.
+        let kept: Kept = serde_json::from_slice(&text).map_err(|_| {
+            failed(&self.path, "token_store is no file of lakeward")
+                .hint("name another file; or remove this one, and declare a refresh token that is still good")
+        })?;
+        if kept.version != 1 {
+            let what =
+                format!("token_store is of version {}, which this one does not know", kept.version);
+            return Err(failed(&self.path, &what).hint("use the newer lakeward that wrote it"));
+        }
+        let descends = kept.descends_from == digest(declared);
+        Ok(if descends { Secret::new(kept.refresh_token) } else { declared.clone() })
+    }
+
+    /// Keeps the next token, durably, before what came with it is used.
+    ///
+    /// # Errors
+    /// `Credentials` that says what is lost: the endpoint has used up the old one.
+    pub(super) fn keep(&self, declared: &Secret, next: &Secret) -> Result<()> {
+        let kept = Kept {
+            version: 1,
+            descends_from: digest(declared),
+            refresh_token: next.expose().to_owned(),
+        };
+        let text = serde_json::to_vec(&kept).unwrap_or_default();
+        replace(&self.path, &text).map_err(|error| {
+            Error::new(ErrorKind::Credentials, "the new refresh token could not be kept in token_store")
+                .with("file", self.path.display())
+                .caused_by(error)
+                .hint("the old one may be used up: free the disk or mend the folder, then obtain and declare a new one")
+        })
+    }
+}
+
+fn failed(path: &Path, what: &str) -> Error {
+    Error::new(ErrorKind::Config, what.to_owned()).with("file", path.display())
+}
+
+/// A SHA-256 of a token, which does not give it away: refresh tokens are long and random.
+fn digest(token: &Secret) -> String {
+    hex(&Sha256::digest(token.expose().as_bytes()))
+}
+
+fn beside(path: &Path, end: &str) -> PathBuf {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(".");
+    name.push(end);
+    path.with_file_name(name)
+}
+
+fn open(path: &Path, fresh: bool) -> std::io::Result<File> {
+    OpenOptions::new().write(true).create(true).truncate(fresh).mode(MODE).open(path)
+}
+
+/// Writes a file beside, makes it durable, and moves it into place: a crash leaves the old one or the new one.
+fn replace(path: &Path, text: &[u8]) -> std::io::Result<()> {
+    let part = beside(path, "part");
+    let _ = std::fs::remove_file(&part);
+    let mut file = open(&part, true)?;
+    file.write_all(text)?;
+    file.sync_all()?;
+    std::fs::rename(&part, path)?;
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn secret(text: &str) -> Secret {
+        Secret::new(text)
+    }
+
+    #[tokio::test]
+    async fn a_kept_token_wins_as_long_as_it_descends_from_the_declared_one() {
+        let dir = tempfile::tempdir().expect("dir");
+        let store = Store::new(dir.path().join("tokens.json"));
+        let locked = store.lock().await.expect("lock");
+        assert_eq!(locked.current(&secret("first")).expect("token").expose(), "first");
+        locked.keep(&secret("first"), &secret("second")).expect("kept");
+        assert_eq!(locked.current(&secret("first")).expect("token").expose(), "second");
+        assert_eq!(locked.current(&secret("anew")).expect("token").expose(), "anew");
+        let mode = std::fs::metadata(&store.path).expect("file").permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        let text = std::fs::read_to_string(&store.path).expect("text");
+        assert!(!text.contains("first") && text.contains("second"), "{text}");
+    }
+
+    #[tokio::test]
+    async fn two_holders_follow_each_other() {
+        let dir = tempfile::tempdir().expect("dir");
+        let store = Store::new(dir.path().join("tokens.json"));
+        let held = store.lock().await.expect("lock");
+        let waits = tokio::spawn({
+            let store = store.clone();
+            async move { store.lock().await.expect("lock").current(&secret("a")).expect("token") }
+        });
+        held.keep(&secret("a"), &secret("b")).expect("kept");
+        assert!(!waits.is_finished());
+        drop(held);
+        assert_eq!(waits.await.expect("joined").expose(), "b");
+    }
+
+    #[tokio::test]
+    async fn what_is_no_store_is_named_and_not_shown() {
+        let dir = tempfile::tempdir().expect("dir");
+        let path = dir.path().join("tokens.json");
+        let locked = Store::new(path.clone()).lock().await.expect("lock");
+        for text in [
+            "hunter2",
+            "{\"refresh_token\": \"hunter2\"}",
+            "{\"version\":2,\"descends_from\":\"\",\"refresh_token\":\"hunter2\"}",
+        ] {
+            std::fs::write(&path, text).expect("write");
+            let error = locked.current(&secret("a")).expect_err("no store");
+            assert_eq!(error.kind(), ErrorKind::Config);
+            assert!(!format!("{error:?}").contains("hunter2"), "{error:?}");
+        }
+        let nowhere = Store::new(dir.path().join("absent/tokens.json")).lock().await;
+        assert_eq!(nowhere.expect_err("no folder").kind(), ErrorKind::Config);
+    }
+}

@@ -1,0 +1,106 @@
+//! A request as it goes out: its headers, and its credentials, which go home alone.
+
+use reqwest::Request;
+use reqwest::header::{
+    ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue, USER_AGENT,
+};
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::http::auth::Signing;
+use crate::http::exchange::{Exchange, Hop};
+use crate::http::inflate::ACCEPTED;
+use crate::http::redirect::is_credential;
+use crate::http::witness::Asked;
+use crate::spec::source::Format;
+
+/// The header by which a request is found again in the logs of both sides.
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+impl Exchange<'_> {
+    /// A request as it may be shown.
+    pub(super) fn asked(&self, request: &Request) -> Asked {
+        let known = self.origin.credentials().ok();
+        let hides = |name: &str| {
+            is_credential(name) || known.is_some_and(|known| known.authenticator.carries(name))
+        };
+        let scrubber = known.map(|known| known.scrubber.clone()).unwrap_or_default();
+        let url = self.origin.shown(request.url());
+        Asked::new(request.method().as_str(), url, request.headers(), hides, &scrubber)
+    }
+
+    /// The request as it goes out. Credentials, declared or known by a header's name, only go home.
+    pub(super) fn outgoing(&self, hop: &Hop) -> Result<Request> {
+        let origin = self.origin;
+        let authenticator = &origin.credentials()?.authenticator;
+        let at_home = origin.routes.is_home(&hop.url);
+        let mut request = Request::new(hop.method.clone(), hop.url.clone());
+        let headers = request.headers_mut();
+        headers.insert(ACCEPT, HeaderValue::from_static(accepted(self.plan.format())));
+        headers.insert(ACCEPT_ENCODING, HeaderValue::from_static(ACCEPTED));
+        headers.insert(USER_AGENT, header_value("User-Agent", &origin.http.user_agent)?);
+        if hop.body.is_some() {
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        }
+        for (name, value) in &self.request.headers {
+            if at_home || !(is_credential(name) || authenticator.carries(name)) {
+                headers.insert(header_name(name)?, header_value(name, value)?);
+            }
+        }
+        headers.insert(REQUEST_ID, header_value("X-Request-Id", &hop.request_id)?);
+        *request.body_mut() = hop.body.clone().map(reqwest::Body::from);
+        Ok(request)
+    }
+
+    /// Puts the credentials on a request that goes home; the number of the token, where it is one.
+    pub(super) async fn authenticate(
+        &self,
+        request: &mut Request,
+        hop: &Hop,
+    ) -> Result<Option<u64>> {
+        let origin = self.origin;
+        let credentials = origin.credentials()?;
+        if !origin.routes.is_home(&hop.url) {
+            return Ok(None);
+        }
+        if let Some(tokens) = credentials.authenticator.tokens() {
+            let held = tokens.current(&origin.caller(credentials, self.meter)).await?;
+            request.headers_mut().insert(AUTHORIZATION, held.header);
+            return Ok(Some(held.serial));
+        }
+        let signing =
+            Signing { body: hop.body.as_deref().unwrap_or_default(), now: origin.clock.now() };
+        credentials.authenticator.apply(request, &signing)?;
+        Ok(None)
+    }
+
+    /// The API refused the token that `hop` was sent with: the next one is got anew, once for all who were refused.
+    pub(super) async fn renew(&self, hop: &Hop) -> Result<()> {
+        let credentials = self.origin.credentials()?;
+        if let (Some(tokens), Some(serial)) = (credentials.authenticator.tokens(), hop.token) {
+            tracing::debug!(request_id = %hop.request_id, "the API refused the token: getting another");
+            tokens.refuse(serial).await;
+        }
+        Ok(())
+    }
+}
+
+/// What is asked for; a source may declare its own Accept.
+fn accepted(format: Format) -> &'static str {
+    match format {
+        Format::Json => "application/json",
+        Format::Ndjson => "application/x-ndjson, application/jsonl, application/json;q=0.5",
+        Format::Csv => "text/csv",
+    }
+}
+
+fn header_name(name: &str) -> Result<HeaderName> {
+    HeaderName::try_from(name)
+        .map_err(|_| Error::new(ErrorKind::Config, format!("`{name}` is not a header name")))
+}
+
+fn header_value(name: &str, value: &str) -> Result<HeaderValue> {
+    HeaderValue::try_from(value).map_err(|_| {
+        let message = format!("the header {name} would hold a character that no header may hold");
+        Error::new(ErrorKind::Config, message)
+    })
+}
