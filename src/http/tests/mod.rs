@@ -9,7 +9,9 @@ mod http2;
 mod logs;
 mod origins;
 mod scripted;
+mod signatures;
 mod statuses;
+mod tokens;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
