@@ -6,7 +6,7 @@ use reqwest::header::{
 };
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::http::auth::Signing;
+use crate::http::auth::signing::Signing;
 use crate::http::exchange::{Exchange, Hop};
 use crate::http::inflate::ACCEPTED;
 use crate::http::redirect::is_credential;

@@ -33,6 +33,15 @@ impl Auth {
         Self::with("api_key", &[("value", variable)], Some((place, name)))
     }
 
+    /// An OAuth 2 client that gets its tokens at `token_url`.
+    pub(crate) fn client(token_url: &str, id: &str, secret: &str) -> Self {
+        Self::with(
+            "oauth2_client_credentials",
+            &[("client_id", id), ("client_secret", secret)],
+            Some(("token_url", token_url)),
+        )
+    }
+
     fn with(kind: &str, secrets: &[(&str, &str)], place: Option<(&str, &str)>) -> Self {
         let mut keys = vec![format!("type: {kind}")];
         keys.extend(place.map(|(place, name)| format!("{place}: {}", yaml(name))));
@@ -105,6 +114,10 @@ mod tests {
         assert_eq!(
             declared("header:X-Api-Key:K"),
             "{ type: api_key, header: X-Api-Key, value: { env: K } }"
+        );
+        assert_eq!(
+            Auth::client("https://a.example/token", "I", "S").declared,
+            "{ type: oauth2_client_credentials, token_url: https://a.example/token, client_id: { env: I }, client_secret: { env: S } }"
         );
         assert_eq!(variable("my-api", "TOKEN"), "MY_API_TOKEN");
         assert_eq!(variable("3pl", "KEY"), "_3PL_KEY");

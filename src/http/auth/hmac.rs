@@ -2,15 +2,14 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use hmac::digest::KeyInit;
-use hmac::{Hmac, Mac};
+use hmac::Hmac;
 use reqwest::Request;
 use reqwest::header::{HeaderName, HeaderValue};
 use sha1::Sha1;
 use sha2::{Sha256, Sha512};
 
 use super::secret::required;
-use super::{Signing, hex};
+use super::signing::{Signing, hex, mac};
 use crate::error::{Error, ErrorKind, Result};
 use crate::redact::Secret;
 use crate::spec::auth::{Hmac as Declared, HmacAlgorithm, SignatureEncoding};
@@ -88,16 +87,4 @@ pub(super) fn target(request: &Request) -> String {
         Some(query) => format!("{}?{query}", url.path()),
         None => url.path().to_owned(),
     }
-}
-
-/// A message authentication code.
-///
-/// # Errors
-/// `Unexpected`, which does not happen: a key of any length will do.
-pub(super) fn mac<M: Mac + KeyInit>(key: &[u8], text: &[u8]) -> Result<Vec<u8>> {
-    let mut mac = <M as KeyInit>::new_from_slice(key).map_err(|error| {
-        Error::new(ErrorKind::Unexpected, "a key that no HMAC takes").caused_by(error)
-    })?;
-    mac.update(text);
-    Ok(mac.finalize().into_bytes().to_vec())
 }

@@ -8,10 +8,10 @@ mod bearer;
 mod hmac;
 mod query;
 mod secret;
+pub(in crate::http) mod signing;
 mod sigv4;
 pub(in crate::http) mod token;
 
-use chrono::{DateTime, Utc};
 use reqwest::Request;
 use url::Url;
 
@@ -20,6 +20,7 @@ use self::basic::Basic;
 use self::bearer::Bearer;
 use self::hmac::HmacSigner;
 use self::query::without_query;
+use self::signing::Signing;
 use self::sigv4::Sigv4;
 use self::token::Tokens;
 use crate::error::Result;
@@ -46,14 +47,6 @@ pub enum Authenticator {
     AwsSigv4(Sigv4),
     /// A token from an endpoint.
     Token(Box<Tokens>),
-}
-
-/// What a signature is made of beside the request's head.
-pub(in crate::http) struct Signing<'a> {
-    /// The body as it is sent.
-    pub(in crate::http) body: &'a [u8],
-    /// The instant of this attempt.
-    pub(in crate::http) now: DateTime<Utc>,
 }
 
 impl Authenticator {
@@ -155,18 +148,10 @@ impl Authenticator {
     }
 }
 
-/// Lower case hexadecimal.
-fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        // Writing to a String does not fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
-}
-
 #[cfg(test)]
 mod tests {
+    use chrono::DateTime;
+
     use super::*;
     use crate::error::ErrorKind;
     use crate::spec::auth::{KeyPlace, SecretRef};

@@ -10,8 +10,7 @@ use reqwest::header::{AUTHORIZATION, HOST, HeaderName, HeaderValue};
 use sha2::{Digest, Sha256};
 use url::Url;
 
-use super::hmac::mac;
-use super::{Signing, hex};
+use super::signing::{Signing, hex, mac};
 use crate::error::{Error, ErrorKind, Result};
 use crate::redact::Secret;
 

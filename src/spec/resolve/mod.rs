@@ -9,6 +9,7 @@ mod default;
 mod field;
 mod format;
 mod pagination;
+mod secret;
 pub(crate) mod source;
 mod stream;
 pub(crate) mod table;

@@ -8,7 +8,7 @@ use crate::spec::auth::{Auth, ClientAuth, JwtAlgorithm, LoginValue, OauthClient}
 use crate::spec::declared::auth as declared;
 use crate::spec::declared::ordered::Ordered;
 use crate::spec::document::{Document, Place};
-use crate::spec::resolve::auth::secret;
+use crate::spec::resolve::secret::secret;
 use crate::spec::resolve::values::{path, pointer};
 
 /// Resolves `auth` of a type that gets its token from an endpoint.

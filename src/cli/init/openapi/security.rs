@@ -64,12 +64,24 @@ fn of_scheme(node: &Value, source: &str) -> Result<(Auth, Option<String>), Strin
         ("apiKey", _, place) => Err(format!("is a key in a {place}, which is not known")),
         ("oauth2" | "openIdConnect", _, _) => {
             let url = node.pointer("/flows/clientCredentials/tokenUrl").and_then(Value::as_str);
-            let from = url.map(|url| format!(" from {url}")).unwrap_or_default();
-            let note = format!(
-                "the API takes OAuth 2 tokens: `auth` wants one that is fetched{from}, and it expires"
-            );
-            Ok((Auth::bearer(&token()), Some(note)))
+            if let Some(url) = url.filter(|url| is_endpoint(url)) {
+                let (id, secret) =
+                    (variable(source, "CLIENT_ID"), variable(source, "CLIENT_SECRET"));
+                return Ok((Auth::client(url, &id, &secret), None));
+            }
+            let note = "the API takes OAuth 2 tokens: `auth` has one that is fixed and expires; an auth type \
+                        that gets them may fit better";
+            Ok((Auth::bearer(&token()), Some(note.to_owned())))
         }
         (other, _, _) => Err(format!("is of the type `{other}`, which is not known")),
     }
+}
+
+/// Whether a source file may name this token endpoint.
+fn is_endpoint(url: &str) -> bool {
+    url::Url::parse(url).is_ok_and(|url| {
+        matches!(url.scheme(), "http" | "https")
+            && url.username().is_empty()
+            && url.password().is_none()
+    })
 }

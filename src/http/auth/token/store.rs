@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::http::auth::hex;
+use crate::http::auth::signing::hex;
 use crate::redact::Secret;
 
 /// Only the owner may read and write it.
