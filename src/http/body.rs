@@ -16,6 +16,7 @@ use crate::http::body::ndjson::{Lines, broken_line};
 use crate::http::envelope::{Envelope, Plan};
 use crate::http::inflate::{Bad, Codings};
 use crate::http::transport::Lost;
+use crate::json::outline::NotJson;
 use crate::json::utf8::utf8;
 use crate::spec::source::Format;
 
@@ -161,7 +162,7 @@ enum Unread {
 /// # Errors
 /// The byte, and its line, that is not UTF-8.
 fn checked(body: &[u8]) -> std::result::Result<&str, Cause> {
-    utf8(body).map_err(|error| {
+    utf8(body).map_err(NotJson::Utf8).map_err(|error| {
         let valid = std::str::from_utf8(body).err().map_or(0, |error| error.valid_up_to());
         let before = body.get(..valid).unwrap_or_default();
         let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;

@@ -33,7 +33,7 @@ impl Scanner {
     /// # Errors
     /// What is wrong with the JSON.
     pub fn scan(&mut self, body: &Bytes) -> Result<Found, NotJson> {
-        let body = Utf8::check(body.clone())?;
+        let body = Utf8::check(body.clone()).map_err(NotJson::Utf8)?;
         let text = body.text();
         let start = start_of(text);
         let fast =
