@@ -117,7 +117,7 @@ mod tests {
         );
         assert_eq!(
             Auth::client("https://a.example/token", "I", "S").declared,
-            "{ type: oauth2_client_credentials, token_url: https://a.example/token, client_id: { env: I }, client_secret: { env: S } }"
+            r#"{ type: oauth2_client_credentials, token_url: "https://a.example/token", client_id: { env: I }, client_secret: { env: S } }"#
         );
         assert_eq!(variable("my-api", "TOKEN"), "MY_API_TOKEN");
         assert_eq!(variable("3pl", "KEY"), "_3PL_KEY");
