@@ -11,6 +11,9 @@ const SHOWN: usize = 500;
 /// Bytes of a body that are looked at for them.
 const LOOKED_AT: usize = 64 * 1024;
 
+/// Credentials that are shorter than this are not looked for in URLs.
+pub(super) const TELLING_BYTES: usize = 6;
+
 /// Takes credentials out of text that came from the API.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Scrubber {
@@ -45,9 +48,15 @@ impl Scrubber {
 
     /// `text` without any credential.
     pub(super) fn scrub(&self, text: &str) -> String {
+        self.without(text, 0)
+    }
+
+    /// `text` without any credential of at least so many bytes.
+    fn without(&self, text: &str, least: usize) -> String {
         let mut clean = text.to_owned();
         let live = self.live.read().unwrap_or_else(PoisonError::into_inner);
-        for form in self.forms.iter().chain(live.iter()) {
+        let forms = self.forms.iter().chain(live.iter());
+        for form in forms.filter(|form| form.expose().len() >= least) {
             if clean.contains(form.expose()) {
                 clean = clean.replace(form.expose(), REDACTED);
             }
@@ -58,9 +67,9 @@ impl Scrubber {
         clean
     }
 
-    /// Whether `text` holds a credential, with any of its bytes percent-encoded.
+    /// Whether `text` holds a credential that is long enough to stand nowhere by chance, with any of its bytes percent-encoded.
     pub(super) fn is_in(&self, text: &str) -> bool {
-        self.scrub(text) != text
+        self.without(text, TELLING_BYTES) != text
     }
 
     /// The first 500 characters of `body`, without credentials and in one line.

@@ -67,6 +67,27 @@ mod tests {
         chunk.iter().take_while(|byte| !is(**byte)).count()
     }
 
+    #[test]
+    fn ends_are_those_that_its_bytewise_twin_finds() {
+        for filling in [b'a', b'"', b'\\', 0, 0x1f, 0x20, 0x7f, 0x80, 0xff] {
+            for byte in 0..=u8::MAX {
+                for at in 0..32 {
+                    let mut bytes = [filling; 32];
+                    bytes[at] = byte;
+                    let bits = |is: fn(u8) -> bool| {
+                        bytes.iter().rev().fold(0, |bits, byte| bits << 1 | u32::from(is(*byte)))
+                    };
+                    let is_end = |byte| matches!(byte, b'"' | b'\\' | 0..0x20);
+                    assert_eq!(
+                        ends(&bytes),
+                        (bits(is_end), bits(|byte| byte == b'"')),
+                        "{bytes:?}"
+                    );
+                }
+            }
+        }
+    }
+
     /// Every byte at every place, in chunks of every filling.
     #[test]
     fn finds_what_its_bytewise_twin_finds() {

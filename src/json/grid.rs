@@ -90,3 +90,55 @@ impl Lane<'_> {
         Some(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::json::span::Form;
+
+    fn span(at: usize) -> Span {
+        Span::new(Form::Integer, at, at + 1, false)
+    }
+
+    #[test]
+    fn values_are_found_by_row_and_by_column_over_blocks() {
+        let mut grid = Grid::new(3);
+        for row in 0..150 {
+            let mut lane = grid.lane(row).expect("the next row");
+            for slot in [0, 2] {
+                lane.note(slot, span(row * 10 + slot)).expect("a slot");
+            }
+        }
+        assert!(grid.holds(150) && !grid.holds(128) && !grid.holds(193));
+        for row in 0..150 {
+            assert_eq!(grid.get(row, 2), span(row * 10 + 2));
+            assert_eq!((grid.get(row, 1), grid.get(row, 3)), (Span::NONE, Span::NONE));
+        }
+        let column = grid.column(64, 2);
+        assert_eq!((column.len(), column[0], column[63]), (64, span(642), span(1272)));
+        assert_eq!(grid.column(149, 0)[..2], [span(1490), Span::NONE]);
+        assert_eq!(grid.column(192, 0), []);
+    }
+
+    #[test]
+    fn a_row_that_is_taken_back_leaves_nothing() {
+        for rows in [0, 1, 63, 64, 65] {
+            let (mut grid, mut other) = (Grid::new(2), Grid::new(2));
+            for row in 0..rows {
+                grid.lane(row).expect("row").note(1, span(row)).expect("slot");
+                other.lane(row).expect("row").note(1, span(row)).expect("slot");
+            }
+            grid.lane(rows).expect("row").note(0, span(7)).expect("slot");
+            grid.clear(rows);
+            assert_eq!(grid, other, "{rows}");
+            assert!(grid.holds(rows));
+        }
+    }
+
+    #[test]
+    fn records_without_declared_fields_have_rows_too() {
+        let mut grid = Grid::new(0);
+        assert!((0..70).all(|row| grid.lane(row).is_some()) && grid.holds(70));
+        assert_eq!(grid.get(3, 0), Span::NONE);
+    }
+}

@@ -24,11 +24,9 @@ use self::signing::Signing;
 use self::sigv4::Sigv4;
 use self::token::Tokens;
 use crate::error::Result;
+use crate::http::excerpt::TELLING_BYTES;
 use crate::redact::Secret;
 use crate::spec::auth::Auth;
-
-/// Credentials that are shorter than this are not looked for in URLs.
-const TELLING_BYTES: usize = 6;
 
 /// How a client's requests are authenticated. One variant a `type`.
 #[derive(Debug)]
@@ -100,7 +98,12 @@ impl Authenticator {
     pub fn query_key(&self) -> Option<&str> {
         match self {
             Self::ApiKey(key) => key.query_key(),
-            _ => None,
+            Self::None
+            | Self::Bearer(_)
+            | Self::Basic(_)
+            | Self::Hmac(_)
+            | Self::AwsSigv4(_)
+            | Self::Token(_) => None,
         }
     }
 
@@ -132,7 +135,10 @@ impl Authenticator {
     pub fn telling_secrets(&self) -> Vec<Secret> {
         let mut secrets = match self {
             Self::Basic(basic) => basic.telling_secrets(),
-            _ => self.secrets(),
+            Self::Token(tokens) => tokens.telling_secrets(),
+            Self::None | Self::ApiKey(_) | Self::Bearer(_) | Self::Hmac(_) | Self::AwsSigv4(_) => {
+                self.secrets()
+            }
         };
         secrets.retain(|secret| secret.expose().len() >= TELLING_BYTES);
         secrets

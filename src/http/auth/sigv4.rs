@@ -6,7 +6,7 @@
 use chrono::{DateTime, Utc};
 use hmac::Hmac;
 use reqwest::Request;
-use reqwest::header::{AUTHORIZATION, HOST, HeaderName, HeaderValue};
+use reqwest::header::{AUTHORIZATION, HeaderName, HeaderValue};
 use sha2::{Digest, Sha256};
 use url::Url;
 
@@ -73,7 +73,6 @@ impl Sigv4 {
         let canonical = self.canonical(request, &signed, &content);
         let authorization = self.authorization(&canonical, &signed, signing.now)?;
         request.headers_mut().insert(AUTHORIZATION, value(&authorization)?);
-        request.headers_mut().remove(HOST);
         Ok(())
     }
 

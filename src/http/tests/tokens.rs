@@ -18,6 +18,17 @@ fn client_of(server: &Server) -> OauthClient {
     }
 }
 
+/// A clock on which ten seconds pass from one look to the next.
+#[derive(Debug, Default)]
+struct Hurried(std::sync::atomic::AtomicI64);
+
+impl crate::clock::Clock for Hurried {
+    fn now(&self) -> chrono::DateTime<chrono::Utc> {
+        let looks = self.0.fetch_add(1, Ordering::SeqCst);
+        chrono::DateTime::from_timestamp(1_773_000_000 + 10 * looks, 0).expect("instant")
+    }
+}
+
 /// How many requests for tokens there were.
 fn tokens_asked(server: &Server) -> usize {
     server.lines().iter().filter(|line| line.starts_with("POST /token")).count()
@@ -88,12 +99,17 @@ async fn waiters_of_a_refused_token_share_one_renewal_too() {
 
 #[tokio::test]
 async fn a_token_is_renewed_before_it_ends() {
-    // The clock stands still: what lives for a minute is renewed after half of it.
+    // Half of a token's minute is over after every third look at the clock or so.
     let server = dying_tokens(usize::MAX, r#","expires_in":60"#).await;
     let mut run = Run::new(&server, Pagination::Page(by_page()));
     run.source.auth = Auth::ClientCredentials(client_of(&server));
-    run.pages().await;
-    assert_eq!(tokens_asked(&server), 1);
+    let client = Client::new(&run.source, Arc::<Hurried>::default()).expect("client");
+    let pages = run.with(client).await;
+    assert!(pages.len() == 12 && pages.iter().all(Result::is_ok), "{pages:?}");
+    let tokens = tokens_asked(&server);
+    assert!(tokens > 1, "{tokens}");
+    // None was used for too long, so that no page was asked for twice.
+    assert_eq!(server.asked().len(), 12 + tokens);
 }
 
 #[tokio::test]

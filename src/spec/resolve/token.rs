@@ -96,7 +96,7 @@ fn literal(key: &str) -> String {
     format!("the secret `{key}` is written into the file")
 }
 
-/// The URL of a token endpoint, which gets credentials: https, or http on this very machine.
+/// The URL of a token endpoint.
 fn endpoint(document: &mut Document, place: &Place, text: Option<&str>) -> Option<Url> {
     let (text, place) = (text?, place.key("token_url"));
     let wrong = match Url::parse(text) {

@@ -85,3 +85,28 @@ fn is_endpoint(url: &str) -> bool {
             && url.password().is_none()
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn an_oauth_client_is_declared_where_its_endpoint_is_named() {
+        let scheme = |url: &str| {
+            let node = json!({"type": "oauth2", "flows": {"clientCredentials": {"tokenUrl": url}}});
+            of_scheme(&node, "shop").expect("auth")
+        };
+        let (auth, note) = scheme("https://a.example/token");
+        assert_eq!(
+            (auth.variables, note),
+            (vec!["SHOP_CLIENT_ID".into(), "SHOP_CLIENT_SECRET".into()], None)
+        );
+        for url in ["/oauth/token", "ftp://a.example/token", "https://me:pw@a.example/token", ""] {
+            let (auth, note) = scheme(url);
+            assert_eq!(auth.variables, ["SHOP_TOKEN"], "{url}");
+            assert!(note.is_some(), "{url}");
+        }
+    }
+}

@@ -12,7 +12,7 @@ use super::endpoint::{Ask, Caller};
 use super::store::Store;
 use crate::error::{Error, ErrorKind, Result};
 use crate::http::auth::secret::required;
-use crate::redact::Secret;
+use crate::redact::{Secret, is_secret_key};
 use crate::spec::auth::{Auth, ClientAuth, LoginValue, OauthClient};
 use crate::spec::pointer::Pointer;
 
@@ -26,7 +26,7 @@ pub(super) enum Grant {
     /// RFC 6749 section 6.
     Refresh { client: Client, declared: Secret, store: Store },
     /// A JSON request of the vendor's own.
-    Login { url: Url, body: Vec<(String, Value)>, secrets: Vec<Secret>, token: Pointer },
+    Login { url: Url, body: Vec<(String, Value)>, secrets: Vec<(String, Secret)>, token: Pointer },
     /// RFC 7523 section 2.1.
     Bearer { url: Url, assertion: Box<Assertion> },
 }
@@ -56,7 +56,7 @@ impl Grant {
                         LoginValue::Plain(plain) => plain.clone(),
                         LoginValue::Secret(secret) => {
                             let secret = required(secret)?;
-                            secrets.push(secret.clone());
+                            secrets.push((key.clone(), secret.clone()));
                             Value::from(secret.expose())
                         }
                     };
@@ -134,7 +134,24 @@ impl Grant {
             Self::Refresh { client, declared, .. } => {
                 client.secrets().into_iter().chain([declared.clone()]).collect()
             }
-            Self::Login { secrets, .. } => secrets.clone(),
+            Self::Login { secrets, .. } => {
+                secrets.iter().map(|(_, secret)| secret.clone()).collect()
+            }
+            Self::Bearer { assertion, .. } => assertion.secrets(),
+        }
+    }
+
+    /// Those that are no names: neither the client's, nor the user's in a login.
+    pub(super) fn telling_secrets(&self) -> Vec<Secret> {
+        match self {
+            Self::Client(client) => client.telling_secrets(),
+            Self::Refresh { client, declared, .. } => {
+                client.telling_secrets().into_iter().chain([declared.clone()]).collect()
+            }
+            Self::Login { secrets, .. } => {
+                let telling = secrets.iter().filter(|(key, _)| is_secret_key(key));
+                telling.map(|(_, secret)| secret.clone()).collect()
+            }
             Self::Bearer { assertion, .. } => assertion.secrets(),
         }
     }
@@ -179,6 +196,10 @@ impl Client {
             form_urlencoded::byte_serialize(secret.expose().as_bytes()).collect()
         };
         Secret::new(STANDARD.encode(format!("{}:{}", escaped(&self.id), escaped(&self.secret))))
+    }
+
+    fn telling_secrets(&self) -> Vec<Secret> {
+        vec![self.basic(), self.secret.clone()]
     }
 
     fn secrets(&self) -> Vec<Secret> {

@@ -115,6 +115,11 @@ impl Tokens {
     pub(super) fn secrets(&self) -> Vec<Secret> {
         self.grant.secrets()
     }
+
+    /// Those that are no names, which may stand in a URL by chance.
+    pub(super) fn telling_secrets(&self) -> Vec<Secret> {
+        self.grant.telling_secrets()
+    }
 }
 
 fn header(granted: &Granted) -> Result<HeaderValue> {

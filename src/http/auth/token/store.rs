@@ -1,9 +1,10 @@
 //! Where a rotated refresh token is kept: one small file, replaced as a whole, and a lock beside it.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{ErrorKind as IoKind, Write as _};
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
@@ -14,6 +15,9 @@ use crate::redact::Secret;
 
 /// Only the owner may read and write it.
 const MODE: u32 = 0o600;
+
+/// How often a lock that another process holds is looked at.
+const GLANCE: Duration = Duration::from_millis(50);
 
 /// A token store, which need not exist yet.
 #[derive(Clone, Debug)]
@@ -47,16 +51,18 @@ impl Store {
     /// # Errors
     /// `Config` where its folder cannot be written, which is found before a token is used up.
     pub(super) async fn lock(&self) -> Result<Locked> {
-        let path = self.path.clone();
-        let locked = tokio::task::spawn_blocking(move || {
-            let lock = open(&beside(&path, "lock"), false)?;
-            lock.lock()?;
-            Ok(Locked { path, _lock: lock })
-        });
-        let locked = locked.await.unwrap_or_else(|error| Err(std::io::Error::other(error)));
-        locked.map_err(|error| {
-            self::failed(&self.path, "could not lock token_store").caused_by(error)
-        })
+        let unlocked = |error: std::io::Error| {
+            failed(&self.path, "could not lock token_store").caused_by(error)
+        };
+        let lock = open(&beside(&self.path, "lock"), false).map_err(unlocked)?;
+        // Looked at again and again, as no signal ends a thread that is blocked in a lock.
+        loop {
+            match lock.try_lock() {
+                Ok(()) => return Ok(Locked { path: self.path.clone(), _lock: lock }),
+                Err(TryLockError::WouldBlock) => tokio::time::sleep(GLANCE).await,
+                Err(TryLockError::Error(error)) => return Err(unlocked(error)),
+            }
+        }
     }
 }
 
@@ -101,8 +107,8 @@ impl Locked {
             descends_from: digest(declared),
             refresh_token: next.expose().to_owned(),
         };
-        let text = serde_json::to_vec(&kept).unwrap_or_default();
-        replace(&self.path, &text).map_err(|error| {
+        let text = serde_json::to_vec(&kept).map_err(std::io::Error::from);
+        text.and_then(|text| replace(&self.path, &text)).map_err(|error| {
             Error::new(ErrorKind::Credentials, "the new refresh token could not be kept in token_store")
                 .with("file", self.path.display())
                 .caused_by(error)
@@ -127,13 +133,15 @@ fn beside(path: &Path, end: &str) -> PathBuf {
     path.with_file_name(name)
 }
 
+/// Opens a file of the owner's alone: a `fresh` one, or one that may be there.
 fn open(path: &Path, fresh: bool) -> std::io::Result<File> {
-    OpenOptions::new().write(true).create(true).truncate(fresh).mode(MODE).open(path)
+    OpenOptions::new().write(true).create(true).create_new(fresh).mode(MODE).open(path)
 }
 
 /// Writes a file beside, makes it durable, and moves it into place: a crash leaves the old one or the new one.
 fn replace(path: &Path, text: &[u8]) -> std::io::Result<()> {
     let part = beside(path, "part");
+    // What a crash may have left.
     let _ = std::fs::remove_file(&part);
     let mut file = open(&part, true)?;
     file.write_all(text)?;
