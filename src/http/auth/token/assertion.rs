@@ -52,6 +52,7 @@ impl Assertion {
         // The cause may show what the file holds.
         let key = key.map_err(|_| {
             Error::new(ErrorKind::Config, format!("{} is no {wanted}", place(private_key)))
+                .hint("it holds the key's text, line breaks included: -----BEGIN …; or choose the algorithm that the key is for")
         })?;
         let mut claims = Map::from_iter([("aud".to_owned(), Value::from(token_url.as_str()))]);
         claims.extend(declared.clone());

@@ -52,7 +52,9 @@ impl Store {
     /// `Config` where its folder cannot be written, which is found before a token is used up.
     pub(super) async fn lock(&self) -> Result<Locked> {
         let unlocked = |error: std::io::Error| {
-            failed(&self.path, "could not lock token_store").caused_by(error)
+            failed(&self.path, "could not lock token_store")
+                .caused_by(error)
+                .hint("make its folder, and let this user write there")
         };
         let lock = open(&beside(&self.path, "lock"), false).map_err(unlocked)?;
         // Looked at again and again, as no signal ends a thread that is blocked in a lock.
