@@ -17,6 +17,7 @@ use crate::http::lane::Lane;
 use crate::http::origin::Origin;
 use crate::http::pace;
 use crate::http::redirect::MAX_REDIRECTS;
+use crate::http::refusal::NAME_PROXY_AUTH;
 use crate::http::status::{Class, classify};
 use crate::http::transport::{Lost, Reply};
 use crate::http::witness::Witness;
@@ -137,7 +138,7 @@ impl Exchange<'_> {
         hop.token = self.authenticate(&mut request, hop).await?;
         Meter::count(&self.meter.requests);
         let asked = self.witness.is_some().then(|| self.asked(&request));
-        let sent = origin.transport.send(request).await?;
+        let sent = origin.transport.send(request).await.map_err(|e| self.place(e, hop))?;
         if let Ok(reply) = &sent {
             permit.answered(reply.status, &reply.headers);
             tracing::debug!(
@@ -197,12 +198,14 @@ impl Exchange<'_> {
                 Err(self.place(error.hint(hint), &hop))
             }
             Class::Refused | Class::Follow => {
-                let mut error = self.answer(ErrorKind::Api, "refused the request", &reply);
-                if reply.status == StatusCode::NOT_FOUND {
-                    error = error.hint(
+                let error = self.answer(ErrorKind::Api, "refused the request", &reply);
+                let error = match reply.status {
+                    StatusCode::NOT_FOUND => error.hint(
                         "check base_url and path; where it means no records, declare `on_status: { 404: empty }`",
-                    );
-                }
+                    ),
+                    StatusCode::PROXY_AUTHENTICATION_REQUIRED => error.hint(NAME_PROXY_AUTH),
+                    _ => error,
+                };
                 Err(self.place(error, &hop))
             }
         }
@@ -243,7 +246,10 @@ impl Exchange<'_> {
             }
             Lost::Network(error) => {
                 let reason = network(&error).to_owned();
-                let error = Error::new(ErrorKind::Transient, reason.clone()).caused_by(error);
+                let mut error = Error::new(ErrorKind::Transient, reason.clone()).caused_by(error);
+                if let Some(proxy) = &http.proxy {
+                    error = error.with("proxy", &proxy.url);
+                }
                 (reason, error.hint(LATER))
             }
             Lost::Corrupt(error) => {

@@ -44,13 +44,13 @@ pub(super) struct Credentials {
 }
 
 impl Origin {
-    /// The API of `source`. No secret is resolved yet.
+    /// The API of `source`. No secret of its `auth` is resolved yet.
     ///
     /// # Errors
-    /// `Config` when the CA bundle, the proxy or the rate limit cannot be used.
+    /// `Config` when the CA bundle, the client certificate, the proxy or the rate limit cannot be used.
     pub(super) fn new(source: &Source, clock: Arc<dyn Clock>) -> Result<Self> {
         Ok(Self {
-            transport: Transport::new(&source.http, &source.base_url)?,
+            transport: Transport::new(source)?,
             routes: Routes::new(&source.base_url, &source.http.allow_hosts),
             http: source.http.clone(),
             warned_moved: AtomicBool::new(false),
@@ -71,7 +71,9 @@ impl Origin {
             return Ok(credentials);
         }
         let authenticator = Authenticator::resolve(&self.auth)?;
-        let scrubber = Scrubber::new(&authenticator.secrets());
+        let mut secrets = authenticator.secrets();
+        secrets.extend_from_slice(self.transport.secrets());
+        let scrubber = Scrubber::new(&secrets);
         let telling = Scrubber::beside(&authenticator.telling_secrets(), &scrubber);
         Ok(self.credentials.get_or_init(|| Credentials { authenticator, scrubber, telling }))
     }

@@ -75,6 +75,24 @@ pub enum Auth {
     },
 }
 
+impl Auth {
+    /// Where tokens are got, if they are.
+    pub fn token_url(&self) -> Option<&Url> {
+        match self {
+            Self::ClientCredentials(client) | Self::RefreshToken { client, .. } => {
+                Some(&client.token_url)
+            }
+            Self::JwtLogin { token_url, .. } | Self::JwtBearer { token_url, .. } => Some(token_url),
+            Self::None
+            | Self::ApiKey { .. }
+            | Self::Bearer { .. }
+            | Self::Basic { .. }
+            | Self::Hmac(_)
+            | Self::AwsSigv4 { .. } => None,
+        }
+    }
+}
+
 /// An OAuth 2.0 client and where it gets its tokens.
 #[derive(Clone, Debug)]
 pub struct OauthClient {

@@ -129,7 +129,11 @@ impl<'a> Walk<'a> {
                 let finding = self.document.report(entry.span.clone(), message);
                 let names: Vec<&str> = properties.keys().map(String::as_str).collect();
                 finding.nearest(&entry.key, names.iter().copied());
-                if names.len() <= 30 {
+                if turns_verification_off(&entry.key) {
+                    finding.hint(
+                        "certificates are always verified: name a private CA's in http.ca_bundle",
+                    );
+                } else if names.len() <= 30 {
                     finding.hint(format!("known here: {}", names.join(", ")));
                 }
             }
@@ -326,4 +330,10 @@ impl<'a> Walk<'a> {
             _ => "a value".to_owned(),
         }
     }
+}
+
+/// Whether a key is how other clients call a switch that turns the verification of certificates off.
+fn turns_verification_off(key: &str) -> bool {
+    let key = key.to_ascii_lowercase();
+    key.contains("verify") || key.contains("insecure") || key.contains("danger")
 }

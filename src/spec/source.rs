@@ -9,7 +9,7 @@ use url::Url;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::page::Method;
-use crate::spec::auth::Auth;
+use crate::spec::auth::{Auth, SecretRef};
 use crate::spec::diagnostic::nearest;
 use crate::spec::pagination::Pagination;
 use crate::spec::pointer::Pointer;
@@ -68,14 +68,34 @@ pub struct Http {
     pub connect_timeout: Duration,
     /// PEM certificates to trust beside the system's.
     pub ca_bundle: Option<PathBuf>,
-    /// An HTTP(S) proxy.
-    pub proxy: Option<Url>,
+    /// The TLS client certificate.
+    pub client_cert: Option<ClientCert>,
+    /// An HTTP(S) or SOCKS proxy.
+    pub proxy: Option<Proxy>,
     /// The largest inflated body. Default 64 MiB.
     pub max_page_bytes: u64,
     /// Hosts other than the base URL's that a redirect or a next URL may lead to, without credentials.
     pub allow_hosts: Vec<String>,
     /// `User-Agent`. Default `lakeward/<version>`.
     pub user_agent: String,
+}
+
+/// A TLS client certificate: PEM, with what it was issued by.
+#[derive(Clone, Debug)]
+pub struct ClientCert {
+    /// The certificates' file.
+    pub cert: PathBuf,
+    /// The private key; where none is declared it is in the certificates' file.
+    pub key: Option<SecretRef>,
+}
+
+/// The proxy that hosts outside `NO_PROXY` are reached by.
+#[derive(Clone, Debug)]
+pub struct Proxy {
+    /// Where it is: `http`, `https`, `socks5`, or `socks5h`, which resolves names itself.
+    pub url: Url,
+    /// User name and password.
+    pub auth: Option<(SecretRef, SecretRef)>,
 }
 
 /// Proactive pacing, shared by all windows and streams of a process.

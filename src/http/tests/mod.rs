@@ -8,9 +8,11 @@ mod formats;
 mod http2;
 mod logs;
 mod origins;
+mod proxies;
 mod scripted;
 mod signatures;
 mod statuses;
+mod tls;
 mod tokens;
 
 use std::collections::BTreeMap;
@@ -90,6 +92,7 @@ impl Run {
             timeout: Duration::from_secs(20),
             connect_timeout: Duration::from_secs(10),
             ca_bundle: None,
+            client_cert: None,
             proxy: None,
             max_page_bytes: 64 * 1024 * 1024,
             allow_hosts: Vec::new(),

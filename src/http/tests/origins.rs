@@ -170,16 +170,6 @@ async fn a_checkpointed_url_is_checked_again() {
 }
 
 #[tokio::test]
-async fn a_declared_proxy_is_used() {
-    let proxy = Server::start(vec![json(r#"{"items": [1]}"#)]).await;
-    let mut run = Run::new(&proxy, Pagination::None);
-    run.source.base_url = "http://api.invalid/v1".parse().expect("url");
-    run.source.http.proxy = Some(proxy.url().parse().expect("url"));
-    assert_eq!(all_texts(&run.pages().await), ["1"]);
-    assert_eq!(proxy.lines(), ["GET http://api.invalid/v1/items?from=1773705600"]);
-}
-
-#[tokio::test]
 async fn an_unusable_ca_bundle_is_a_config_error() {
     let server = Server::start(Vec::new()).await;
     let mut run = Run::new(&server, Pagination::None);

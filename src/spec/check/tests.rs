@@ -284,15 +284,15 @@ fn unknown_keys_name_the_nearest_one() {
         | ^^^^^^
       hint: known here: version, source, base_url, auth, headers, http, rate_limit, retry, checkpoint_every, streams
     "#);
-    assert_snapshot!(said(&source("http: { timeot: 5s, client_cert: x.pem }")), @r#"
+    assert_snapshot!(said(&source("http: { timeot: 5s, tls_verify: false }")), @r#"
     f.yaml:6:9: unknown key `timeot`, did you mean `timeout`?
-      6 | http: { timeot: 5s, client_cert: x.pem }
+      6 | http: { timeot: 5s, tls_verify: false }
         |         ^^^^^^
-      hint: known here: timeout, connect_timeout, ca_bundle, proxy, max_page_bytes, allow_hosts, user_agent
-    f.yaml:6:21: unknown key `client_cert`
-      6 | http: { timeot: 5s, client_cert: x.pem }
-        |                     ^^^^^^^^^^^
-      hint: known here: timeout, connect_timeout, ca_bundle, proxy, max_page_bytes, allow_hosts, user_agent
+      hint: known here: timeout, connect_timeout, ca_bundle, client_cert, proxy, proxy_auth, max_page_bytes, allow_hosts, user_agent
+    f.yaml:6:21: unknown key `tls_verify`
+      6 | http: { timeot: 5s, tls_verify: false }
+        |                     ^^^^^^^^^^
+      hint: certificates are always verified: name a private CA's in http.ca_bundle
     "#);
     assert_snapshot!(said(&stream("pagination: { type: cursor, cursr: /next }")), @r#"
     f.yaml:9:33: unknown key `cursr`, did you mean `cursor`?
@@ -506,6 +506,13 @@ fn literal_secrets_are_never_repeated() {
     f.yaml:6:16: `proxy` has credentials in it, which a source file must not hold
       6 | http: { proxy: [redacted] }
         |                ^^^^^^^^^^
+      hint: name them in http.proxy_auth: { username: { env: PROXY_USER }, password: { env: PROXY_PASSWORD } }
+    "#);
+    assert_snapshot!(said(&source("http: { proxy: 'http://proxy', proxy_auth: { username: hunter2secret, password: { env: P } } }")), @r#"
+    f.yaml:6:56: the secret `username` is written into the file
+      6 | http: { proxy: 'http://proxy', proxy_auth: { username: [redacted], password: { env: P } } }
+        |                                                        ^^^^^^^^^^
+      hint: name where it is found: { env: NAME } or { file: PATH }
     "#);
     assert_snapshot!(said(&stream("params: { api_key: hunter2secret, page: '{{ nope }}' }")), @r#"
     f.yaml:9:24: the secret `api_key` is written into the file
@@ -667,6 +674,21 @@ fn urls_headers_and_limits() {
     f.yaml:6:60: the user agent is declared as `http.user_agent`
       6 | headers: { 'X Y': a, X-Z: "a\nb", Host: x, x-a: a, X-A: b, User-Agent: me }
         |                                                            ^^^^^^^^^^
+    "#);
+    assert_snapshot!(said(&source("http: { proxy: 'ftp://proxy', client_cert: { cert: none.pem } }")), @r#"
+    f.yaml:6:16: `proxy` is no URL of http, https, socks5 or socks5h
+      6 | http: { proxy: 'ftp://proxy', client_cert: { cert: none.pem } }
+        |                ^^^^^^^^^^^^^
+      hint: write it with its scheme: http://proxy.example.com:3128
+    f.yaml:6:52: could not read none.pem: No such file or directory (os error 2)
+      6 | http: { proxy: 'ftp://proxy', client_cert: { cert: none.pem } }
+        |                                                    ^^^^^^^^
+    "#);
+    assert_snapshot!(said(&source("http: { proxy_auth: { username: { env: U }, password: { env: P } } }")), @r#"
+    f.yaml:6:21: `proxy_auth` has no `proxy` beside it
+      6 | http: { proxy_auth: { username: { env: U }, password: { env: P } } }
+        |                     ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+      hint: a proxy that HTTPS_PROXY names has its credentials there
     "#);
     assert_snapshot!(said(&source("http: { timeout: 0s, connect_timeout: 10x, max_page_bytes: 64mb, ca_bundle: none.pem, allow_hosts: ['https://x/'] }")), @r#"
     f.yaml:6:18: no time at all: it must be over zero

@@ -6,7 +6,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::spec::declared::auth::Auth;
+use crate::spec::declared::auth::{Auth, Secret};
 use crate::spec::declared::ordered::Ordered;
 use crate::spec::declared::pagination::Pagination;
 
@@ -55,14 +55,43 @@ pub(crate) struct Http {
     pub(crate) connect_timeout: Option<String>,
     /// A PEM file of certificates to trust beside the system's, relative to this file.
     pub(crate) ca_bundle: Option<String>,
-    /// The URL of an http or https proxy, without credentials.
+    /// The certificate that is shown to the API and to its token endpoint, and to nobody else.
+    pub(crate) client_cert: Option<ClientCert>,
+    /// The URL of an http, https, socks5 or socks5h (the proxy resolves names) proxy, without credentials. Default: what
+    /// HTTPS_PROXY, HTTP_PROXY and ALL_PROXY say. Hosts in NO_PROXY are reached without it.
+    #[schemars(extend("examples" = ["http://proxy.example.com:3128"]))]
     pub(crate) proxy: Option<String>,
+    /// What `proxy` asks for.
+    pub(crate) proxy_auth: Option<ProxyAuth>,
     /// The largest page after decompression, such as `64MiB`. Default 64MiB.
     pub(crate) max_page_bytes: Option<Size>,
     /// Other hosts that a redirect or a next URL may lead to; credentials are never sent there.
     pub(crate) allow_hosts: Option<Vec<String>>,
     /// The User-Agent header. Default `lakeward/<version>`.
     pub(crate) user_agent: Option<String>,
+}
+
+/// A TLS client certificate.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ClientCert {
+    /// A PEM file of the certificate and those that it was issued by, relative to this file.
+    #[schemars(required)]
+    pub(crate) cert: Option<String>,
+    /// Where its private key is found, in PEM, not encrypted. Default: in the file of `cert`.
+    pub(crate) key: Option<Secret>,
+}
+
+/// What a proxy asks for.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ProxyAuth {
+    /// Where the user name is found.
+    #[schemars(required)]
+    pub(crate) username: Option<Secret>,
+    /// Where the password is found.
+    #[schemars(required)]
+    pub(crate) password: Option<Secret>,
 }
 
 /// The most that is asked of the API.

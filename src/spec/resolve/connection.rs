@@ -7,8 +7,9 @@ use url::Url;
 
 use crate::spec::declared::source as declared;
 use crate::spec::document::{Document, Place};
+use crate::spec::resolve::secret::secret;
 use crate::spec::resolve::values::{duration, is_header_value, path, size, timeout};
-use crate::spec::source::{Http, RateLimit, Retry};
+use crate::spec::source::{ClientCert, Http, Proxy, RateLimit, Retry};
 
 /// Resolves `http`.
 pub(super) fn http(
@@ -26,9 +27,12 @@ pub(super) fn http(
         .ca_bundle
         .as_deref()
         .map_or(Some(None), |text| readable(document, &at, text).map(Some));
-    let at = place.key("proxy");
-    let proxy =
-        written.proxy.as_deref().map_or(Some(None), |text| proxy_of(document, &at, text).map(Some));
+    let at = place.key("client_cert");
+    let client_cert = written
+        .client_cert
+        .as_ref()
+        .map_or(Some(None), |written| client_cert(document, &at, written).map(Some));
+    let proxy = proxy(document, place, &written);
     let at = place.key("max_page_bytes");
     let most = size(document, &at, written.max_page_bytes.as_ref(), 64 << 20);
     let hosts: Vec<_> = written
@@ -51,6 +55,7 @@ pub(super) fn http(
         timeout: total?,
         connect_timeout: connect?,
         ca_bundle: ca?,
+        client_cert: client_cert?,
         proxy: proxy?,
         max_page_bytes: most?,
         allow_hosts: hosts.into_iter().collect::<Option<_>>()?,
@@ -68,16 +73,60 @@ fn readable(document: &mut Document, place: &Place, text: &str) -> Option<PathBu
     Some(path)
 }
 
-fn proxy_of(document: &mut Document, place: &Place, text: &str) -> Option<Url> {
-    let url = Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
+fn client_cert(
+    document: &mut Document,
+    place: &Place,
+    written: &declared::ClientCert,
+) -> Option<ClientCert> {
+    let at = place.key("cert");
+    let cert = written.cert.as_deref().and_then(|text| readable(document, &at, text));
+    let key = match &written.key {
+        None => Some(None),
+        key => secret(document, &place.key("key"), key.as_ref()).map(Some),
+    };
+    Some(ClientCert { cert: cert?, key: key? })
+}
+
+/// `proxy` and `proxy_auth`.
+fn proxy(
+    document: &mut Document,
+    place: &Place,
+    written: &declared::Http,
+) -> Option<Option<Proxy>> {
+    let at = place.key("proxy_auth");
+    let auth = match &written.proxy_auth {
+        None => Some(None),
+        Some(auth) => {
+            let username = secret(document, &at.key("username"), auth.username.as_ref());
+            let password = secret(document, &at.key("password"), auth.password.as_ref());
+            username.zip(password).map(Some)
+        }
+    };
+    let Some(text) = written.proxy.as_deref() else {
+        if written.proxy_auth.is_some() {
+            document
+                .error(&at, "`proxy_auth` has no `proxy` beside it")
+                .hint("a proxy that HTTPS_PROXY names has its credentials there");
+        }
+        return Some(None);
+    };
+    let url = proxy_url(document, &place.key("proxy"), text);
+    Some(Some(Proxy { url: url?, auth: auth? }))
+}
+
+fn proxy_url(document: &mut Document, place: &Place, text: &str) -> Option<Url> {
+    let known = ["http", "https", "socks5", "socks5h"];
+    let url = Url::parse(text).ok().filter(|url| known.contains(&url.scheme()) && url.has_host());
     let Some(url) = url else {
         document
-            .error(place, "`proxy` is no http or https URL")
+            .error(place, "`proxy` is no URL of http, https, socks5 or socks5h")
             .hint("write it with its scheme: http://proxy.example.com:3128");
         return None;
     };
     if !url.username().is_empty() || url.password().is_some() {
-        document.error(place, "`proxy` has credentials in it, which a source file must not hold");
+        document
+            .error(place, "`proxy` has credentials in it, which a source file must not hold")
+            .hint("name them in http.proxy_auth: { username: { env: PROXY_USER }, password: { env: PROXY_PASSWORD } }");
         return None;
     }
     Some(url)

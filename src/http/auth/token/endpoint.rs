@@ -54,7 +54,7 @@ impl Caller<'_> {
             };
             Meter::count(&self.meter.requests);
             let request = self.request(ask, &id)?;
-            let (reason, asked) = match self.transport.send(request).await? {
+            let (reason, asked) = match self.transport.send(request).await.map_err(place)? {
                 Ok(reply) => match classify(reply.status.as_u16(), &Default::default()) {
                     Class::Passing => {
                         let asked = pace::asked(&reply.headers, self.clock.now());
