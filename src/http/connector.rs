@@ -3,6 +3,9 @@
 
 use std::sync::OnceLock;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use percent_encoding::percent_decode_str;
 use reqwest::{Certificate, Client, ClientBuilder, Identity, NoProxy, Proxy};
 use url::{Origin, Url};
 
@@ -17,8 +20,10 @@ const CONNECTION_WINDOW: u32 = 32 * 1024 * 1024;
 /// The largest HTTP/2 frame: the default of 16 KiB cuts a large page into a hundred.
 const FRAME: u32 = 256 * 1024;
 
-/// The variables that name a proxy for plain HTTP.
-const PROXY_VARIABLES: [&str; 4] = ["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"];
+/// The variables that name a proxy, those for plain HTTP first.
+const PROXY_VARIABLES: [&str; 6] =
+    ["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY", "https_proxy", "HTTPS_PROXY"];
+const FOR_PLAIN_HTTP: usize = 4;
 
 /// One client for each thing that an origin may see.
 ///
@@ -47,7 +52,7 @@ impl Connector {
     /// missing, or https is declared and there are no CA certificates at all.
     pub(super) fn new(source: &Source) -> Result<Self> {
         let http = &source.http;
-        let (proxy, proxy_secrets) = http.proxy.as_ref().map(proxy_url).transpose()?.unzip();
+        let proxy = http.proxy.as_ref().map(proxy_url).transpose()?;
         let mut connector = Self {
             http: http.clone(),
             identity: http.client_cert.as_ref().map(identity).transpose()?,
@@ -56,8 +61,11 @@ impl Connector {
                 .flatten()
                 .map(Url::origin)
                 .collect(),
+            proxy_secrets: match &proxy {
+                Some(url) => secrets_of(url.expose()),
+                None => proxies_of_the_environment().flat_map(|url| secrets_of(&url)).collect(),
+            },
             proxy,
-            proxy_secrets: proxy_secrets.unwrap_or_default(),
             plain: None,
             bare: OnceLock::new(),
             known: OnceLock::new(),
@@ -155,26 +163,39 @@ fn identity(declared: &ClientCert) -> Result<Identity> {
     Ok(identity)
 }
 
-/// The proxy's URL with its credentials, and these alone.
-fn proxy_url(proxy: &source::Proxy) -> Result<(Secret, Vec<Secret>)> {
+/// The proxy's URL with its credentials.
+fn proxy_url(proxy: &source::Proxy) -> Result<Secret> {
     let mut url = proxy.url.clone();
-    let Some((username, password)) = &proxy.auth else {
-        return Ok((Secret::new(url.as_str()), Vec::new()));
-    };
+    let Some((username, password)) = &proxy.auth else { return Ok(Secret::new(url.as_str())) };
     let (username, password) = (username.resolve()?, password.resolve()?);
     // The setters escape everything but this.
     let escaped = |secret: &Secret| secret.expose().replace('%', "%25");
     url.set_username(&escaped(&username))
         .and_then(|()| url.set_password(Some(&escaped(&password))))
         .map_err(|()| Error::new(ErrorKind::Config, "http.proxy takes no credentials"))?;
-    Ok((Secret::new(url.as_str()), vec![password]))
+    Ok(Secret::new(url.as_str()))
+}
+
+/// The credentials in a proxy's URL, as they are declared and as they are sent.
+fn secrets_of(url: &str) -> Vec<Secret> {
+    let Some(url) = Url::parse(url).ok().filter(|url| url.password().is_some()) else {
+        return Vec::new();
+    };
+    let plain = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
+    let (user, password) = (plain(url.username()), plain(url.password().unwrap_or_default()));
+    let sent = STANDARD.encode(format!("{user}:{password}"));
+    [sent, password, user].into_iter().map(Secret::new).collect()
+}
+
+fn proxies_of_the_environment() -> impl Iterator<Item = String> {
+    PROXY_VARIABLES.iter().filter_map(|name| std::env::var(name).ok())
 }
 
 /// Whether plain HTTP goes through a proxy that is itself reached by https.
 fn is_proxied_by_https(http: &Http) -> bool {
     match &http.proxy {
         Some(proxy) => proxy.url.scheme() == "https",
-        None => PROXY_VARIABLES.iter().any(|name| {
+        None => PROXY_VARIABLES.iter().take(FOR_PLAIN_HTTP).any(|name| {
             std::env::var(name)
                 .is_ok_and(|url| url.trim_start().to_ascii_lowercase().starts_with("https:"))
         }),

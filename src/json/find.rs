@@ -68,6 +68,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "exhaustive: hours there")]
     fn ends_are_those_that_its_bytewise_twin_finds() {
         for filling in [b'a', b'"', b'\\', 0, 0x1f, 0x20, 0x7f, 0x80, 0xff] {
             for byte in 0..=u8::MAX {
@@ -90,6 +91,7 @@ mod tests {
 
     /// Every byte at every place, in chunks of every filling.
     #[test]
+    #[cfg_attr(miri, ignore = "exhaustive: hours there")]
     fn finds_what_its_bytewise_twin_finds() {
         for filling in 0..=u8::MAX {
             for byte in 0..=u8::MAX {

@@ -9,6 +9,7 @@
 
 mod ahead;
 mod bad_input;
+mod canary;
 mod crash;
 mod extract;
 mod formats;
@@ -18,5 +19,6 @@ mod library;
 mod messages;
 mod pacing;
 mod peek;
+mod reach;
 mod resume;
 mod support;

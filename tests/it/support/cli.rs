@@ -137,6 +137,13 @@ impl Workspace {
         std::fs::write(self.path(name), text).unwrap();
     }
 
+    /// With a file of it changed.
+    pub(crate) fn with(self, name: &str, change: impl FnOnce(String) -> String) -> Self {
+        let text = std::fs::read_to_string(self.path(name)).unwrap();
+        self.write(name, &change(text));
+        self
+    }
+
     /// The path of a file of the workspace.
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)

@@ -81,7 +81,8 @@ fn lifetime_of(token: &str, now: DateTime<Utc>) -> Option<TimeDelta> {
 /// The error that RFC 6749 section 5.2 has an endpoint name, with its description.
 pub(super) fn error_of(body: &[u8]) -> Option<(String, Option<String>)> {
     let answer: Value = serde_json::from_slice(body).ok()?;
-    let text = |key: &str| Some(answer.get(key)?.as_str()?.chars().take(200).collect::<String>());
+    // Whole: cut before credentials are taken out, one that straddles the cut would show its beginning.
+    let text = |key: &str| Some(answer.get(key)?.as_str()?.to_owned());
     Some((text("error")?, text("error_description")))
 }
 

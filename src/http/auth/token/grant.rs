@@ -118,6 +118,7 @@ impl Grant {
             Self::Bearer { url, assertion } => {
                 let ask = || {
                     let signed = assertion.sign(now())?;
+                    caller.scrubber.learn(&signed);
                     let grant = "urn:ietf:params:oauth:grant-type:jwt-bearer";
                     let fields = [("grant_type", grant), ("assertion", signed.expose())];
                     Ok(Ask { url, content_type: FORM, authorization: None, body: form(fields) })
