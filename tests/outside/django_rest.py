@@ -49,6 +49,8 @@ streams:
 HEADER = "{ type: api_key, header: Authorization, value: { env: DRF_HEADER } }"
 BASIC = "{ type: basic, username: { env: DRF_USER }, password: { env: DRF_PASSWORD } }"
 BEARER = "{ type: bearer, token: { env: DRF_TOKEN } }"
+LOGIN = ("{{ type: jwt_login, token_url: 'http://127.0.0.1:{port}/api/login/', token: /access, "
+         "body: {{ username: {{ env: DRF_USER }}, password: {{ env: DRF_PASSWORD }} }} }}")
 COUNT = "total: /count"
 NUMBERED = "{ type: page, param: page, size_param: page_size, size: 150 }"
 STYLES = {  # name: path, auth, total, pagination
@@ -108,6 +110,18 @@ def run(report, lakeward, work):
                 knows.extract(source(f"style{n}", *declared), "--lake", work / f"style{n}", *days).expect()
                 c = compare(work / f"style{n}", want)
                 facts += [f"{c['written']} rows", f"{c['requests']} requests"]
+        login = ("/jwt/", LOGIN.format(port=port), COUNT, NUMBERED)
+        with report.check("simplejwt: a login by JSON, its tokens of two seconds renewed as they age") as facts:
+            knows.extract(source("jwt", *login), "--lake", work / "jwt", *days).expect()
+            c = compare(work / "jwt", want)
+            pages = sum(-(-m["counts"]["fetched"] // 150) for m in harness.manifests(work / "jwt").values())
+            logins = c["requests"] - pages
+            facts += [f"{c['requests']} requests", f"{logins} of them logins"]
+            assert 2 <= logins <= pages / 2, f"{logins} logins for {pages} pages"
+        with report.check("simplejwt: a wrong password: exit 3, never shown"):
+            wrong = knows.with_env(DRF_PASSWORD="not-this-password")
+            ran = wrong.extract(source("jwt", *login), "--lake", work / "jwtwrong", *days).expect(3)
+            assert "401" in ran.err and "not-this-password" not in ran.out + ran.err, ran.err
         with report.check("a wrong token: exit 3, the token never shown, nothing published"):
             wrong = knows.with_env(DRF_HEADER="Token not-this-secret-one")
             ran = wrong.extract(source("wrong", "/numbered/", HEADER, COUNT, NUMBERED), "--lake", work / "wrong", *days).expect(3)

@@ -132,7 +132,11 @@ def free_ports(n=1):
 
 
 def answers(url, headers=None):
-    """Whether a server answers at all; a refusal is an answer."""
+    """Whether a server answers at all; a refusal is an answer. Of `tcp://HOST:PORT`, whether it listens."""
+    if url.startswith("tcp://"):
+        host, port = url.removeprefix("tcp://").split(":")
+        with socket.socket() as s:
+            return s.connect_ex((host, int(port))) == 0
     try:
         urllib.request.urlopen(urllib.request.Request(url, headers=headers or {}), timeout=5).close()
     except urllib.error.HTTPError:

@@ -1,4 +1,4 @@
-"""A payments API in Django REST framework, one file: three paginations, three credentials, a throttle.
+"""A payments API in Django REST framework, one file: three paginations, four credentials, a throttle.
 
     app.py DATABASE seed ROWS          make the database
     app.py DATABASE dump               every row as the database has it, a JSON object a line
@@ -8,6 +8,7 @@
 import json
 import random
 import sys
+import time
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal
 
@@ -27,6 +28,7 @@ settings.configure(
     INSTALLED_APPS=["django.contrib.auth", "django.contrib.contenttypes", "rest_framework.authtoken"],
     REST_FRAMEWORK={"DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
                     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"]},
+    SIMPLE_JWT={"ACCESS_TOKEN_LIFETIME": timedelta(seconds=2)},
 )
 django.setup()
 
@@ -38,6 +40,8 @@ from django.urls import path  # noqa: E402
 from django.utils.dateparse import parse_datetime  # noqa: E402
 from rest_framework import authentication, generics, pagination, serializers, throttling  # noqa: E402
 from rest_framework.authtoken.models import Token  # noqa: E402
+from rest_framework_simplejwt.authentication import JWTAuthentication  # noqa: E402
+from rest_framework_simplejwt.views import TokenObtainPairView  # noqa: E402
 
 
 class Payment(models.Model):
@@ -93,11 +97,21 @@ class Payments(generics.ListAPIView):
         return rows
 
 
+class SlowPayments(Payments):
+    """Slow enough that a token of two seconds dies on the way."""
+
+    def get(self, *args, **kwargs):
+        time.sleep(0.2)
+        return super().get(*args, **kwargs)
+
+
 view = Payments.as_view
 urlpatterns = [
     path("api/numbered/", view(pagination_class=Numbered)),
     path("api/offsets/", view(pagination_class=Offsets, authentication_classes=[authentication.BasicAuthentication])),
     path("api/cursors/", view(pagination_class=Cursors, authentication_classes=[BearerAuthentication])),
+    path("api/login/", TokenObtainPairView.as_view()),
+    path("api/jwt/", SlowPayments.as_view(pagination_class=Numbered, authentication_classes=[JWTAuthentication])),
     path("api/throttled/", view(pagination_class=Numbered, throttle_classes=[Throttle])),
 ]
 
