@@ -93,7 +93,8 @@ pub(crate) fn secrets(root: &Node) -> Vec<Range<usize>> {
 }
 
 fn walk(node: &Node, key: &str, in_auth: bool, masked: &mut Vec<Range<usize>>) {
-    let secret = is_secret_key(key) || in_auth && !PLAIN_KEYS.contains(&key) && key != "auth";
+    let is_plain = in_auth && (PLAIN_KEYS.contains(&key) || key == "auth");
+    let secret = !is_plain && (in_auth || is_secret_key(key));
     match &node.kind {
         Kind::Map(entries) => {
             for entry in entries {

@@ -544,33 +544,39 @@ fn literal_secrets_are_never_repeated() {
 fn auth_that_is_wrong() {
     assert_snapshot!(said(&source("auth: { type: oauth2_client_credentials, token_url: ftp://x, client_id: { env: A }, client_secret: hunter2 }")), @r#"
     f.yaml:6:53: `token_url` must be http or https, not ftp
-      6 | auth: { type: oauth2_client_credentials, token_url: [redacted], client_id: { env: A }, client_secret: [redacted] }
-        |                                                     ^^^^^^^^^^
+      6 | auth: { type: oauth2_client_credentials, token_url: ftp://x, client_id: { env: A }, client_secret: [redacted] }
+        |                                                     ^^^^^^^
       hint: write it whole: https://auth.example.com/oauth/token
     f.yaml:6:100: the secret `client_secret` is written into the file
-      6 | auth: { type: oauth2_client_credentials, token_url: [redacted], client_id: { env: A }, client_secret: [redacted] }
-        |                                                                                                       ^^^^^^^^^^
+      6 | auth: { type: oauth2_client_credentials, token_url: ftp://x, client_id: { env: A }, client_secret: [redacted] }
+        |                                                                                                    ^^^^^^^^^^
       hint: name where it is found: { env: NAME } or { file: PATH }
+    "#);
+    assert_snapshot!(said(&source("auth: { type: jwt_bearer, token_url: http://x/t, private_key: { env: A }, algorithm: ES256 }")), @r#"
+    f.yaml:6:38: `token_url` is http, though `base_url` is https
+      6 | auth: { type: jwt_bearer, token_url: http://x/t, private_key: { env: A }, algorithm: ES256 }
+        |                                      ^^^^^^^^^^
+      hint: what it is sent could be read on the way: write it with https
     "#);
     assert_snapshot!(said(&source("auth: { type: oauth2_refresh_token, token_url: https://x/t, client_id: { env: A }, client_secret: { env: B }, refresh_token: { env: C } }")), @r#"
     f.yaml:6:7: the key `token_store` is missing
-      6 | auth: { type: oauth2_refresh_token, token_url: [redacted], client_id: { env: A }, client_secret: { env: B }, refresh_tok…
+      6 | auth: { type: oauth2_refresh_token, token_url: https://x/t, client_id: { env: A }, client_secret: { env: B }, refresh_to…
         |       ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
     "#);
     assert_snapshot!(said(&source("auth: { type: jwt_login, token_url: https://x/t, body: { user: me, password: hunter2, code: { envv: A } } }")), @r#"
     f.yaml:6:78: the secret `password` is written into the file
-      6 | … token_url: [redacted], body: { user: [redacted], password: [redacted], code: { [redacted]: [redacted] } } }
+      6 | …token_url: https://x/t, body: { user: [redacted], password: [redacted], code: { [redacted]: [redacted] } } }
         |                                                              ^^^^^^^^^^
       hint: write { env: NAME } or { file: PATH }
     f.yaml:6:93: `code` is no place of a secret
-      6 | …ted], body: { user: [redacted], password: [redacted], code: { [redacted]: [redacted] } } }
+      6 | …/x/t, body: { user: [redacted], password: [redacted], code: { [redacted]: [redacted] } } }
         |                                                              ^^^^^^^^^^^^^^^^^^^^^^^^^^
       hint: write { env: NAME } or { file: PATH }, or a plain value
     "#);
     assert_snapshot!(said(&source("auth: { type: jwt_bearer, token_url: https://x/t, private_key: { env: A }, algorithm: RS512 }")), @r#"
     f.yaml:6:87: `RS512` is no value of `algorithm`
-      6 | auth: { type: jwt_bearer, token_url: [redacted], private_key: { env: A }, algorithm: RS512 }
-        |                                                                                      ^^^^^
+      6 | auth: { type: jwt_bearer, token_url: https://x/t, private_key: { env: A }, algorithm: RS512 }
+        |                                                                                       ^^^^^
       hint: one of RS256, ES256, HS256
     "#);
     assert_snapshot!(said(&source("auth: { type: hmac, secret: { env: A }, string_to_sign: \"{{ window.date }}{{ signature }}\", headers: { X-Time: \"{{ timestamp }}\" } }")), @r#"

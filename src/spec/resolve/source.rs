@@ -64,6 +64,7 @@ fn resolve(
     let base_url = base_url.and_then(|text| base_url_of(document, &root.key("base_url"), text));
     let auth = written.auth.as_ref();
     let auth = auth.map_or(Some(Auth::None), |auth| auth_of(document, &root.key("auth"), auth));
+    stays_encrypted(document, &root.key("auth").key("token_url"), base_url.as_ref(), auth.as_ref());
     let headers = headers(document, &root.key("headers"), written);
     let http = http(document, &root.key("http"), written.http.as_ref());
     let rate_limit = rate_limit(document, &root.key("rate_limit"), written.rate_limit.as_ref());
@@ -83,6 +84,22 @@ fn resolve(
         checkpoint_every: every?,
         streams: streams?,
     })
+}
+
+/// From https nothing leads to http, and so not to a token endpoint either.
+fn stays_encrypted(
+    document: &mut Document,
+    place: &Place,
+    base_url: Option<&Url>,
+    auth: Option<&Auth>,
+) {
+    let token_url = auth.and_then(Auth::token_url);
+    let is = |url: Option<&Url>, scheme: &str| url.is_some_and(|url| url.scheme() == scheme);
+    if is(base_url, "https") && is(token_url, "http") {
+        document
+            .error(place, "`token_url` is http, though `base_url` is https")
+            .hint("what it is sent could be read on the way: write it with https");
+    }
 }
 
 fn base_url_of(document: &mut Document, place: &Place, text: &str) -> Option<Url> {
