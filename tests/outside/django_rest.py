@@ -78,12 +78,12 @@ def expected(database):
     return rows
 
 
-def compare(lake, want):
-    found = harness.lake_rows(lake, ["id", *next(iter(want.values()))], "id")
+def compare(lake, want, table="payments"):
+    found = harness.lake_rows(lake, ["id", *next(iter(want.values()))], "id", table)
     for row in found.values():
         row["created_at"] = row["created_at"].astimezone(harness.UTC)
     harness.same_rows(want, found)
-    c = harness.counts(lake)
+    c = harness.counts(lake, table)
     assert c["written"] == len(want) and c["rejected"] + c["outside"] == 0, c
     return c
 
@@ -132,6 +132,24 @@ def run(report, lakeward, work):
         with report.check("a secret that is not set: exit 2, named"):
             ran = lakeward.extract(work / "style0.yaml", "--lake", work / "unset", *days).expect(2)
             assert "DRF_HEADER" in ran.err, ran.err
+        with report.check("peek: one page understood, no credential shown"):
+            ran = knows.run("peek", work / "style0.yaml", "--date", "2026-03-16", "--format", "json").expect()
+            page = ran.report["page"]
+            assert (page["records"], page["total"]) == (150, ROWS // DAYS), page
+            assert TOKEN not in ran.out + ran.err
+        address = f"http://127.0.0.1:{port}/api"
+        window = "from=2026-03-16T00:00:00Z&to=2026-03-17T00:00:00Z"
+        drawn = {  # where from, and by what
+            "a URL": (f"{address}/numbered/?{window}", "--auth", "header:Authorization:DRF_HEADER"),
+            "the OpenAPI document of drf-spectacular": (f"{address}/schema/", "--operation", "/api/offsets/", "--auth", "basic:DRF_USER:DRF_PASSWORD"),
+        }
+        for n, (what, (url, *how)) in enumerate(drawn.items()):
+            with report.check(f"init from {what}: extracts three days as they are, row by row"):
+                folder = harness.fresh(work / f"init{n}")
+                knows.run("init", "drf", "--from", url, "--dir", folder, *how).expect()
+                knows.extract(folder / "drf.yaml", "--lake", folder / "lake", *days).expect()
+                (table,) = (p.stem for p in (folder / "schemas").glob("*.yaml"))
+                compare(folder / "lake", want, table)
         with report.check("throttled with 429 and Retry-After: waits and finishes") as facts:
             throttled = source("throttled", "/throttled/", HEADER, COUNT, NUMBERED)
             knows.extract(throttled, "--lake", work / "throttled", *days).expect()

@@ -25,8 +25,9 @@ settings.configure(
     TIME_ZONE="Asia/Kolkata",  # so that every timestamp carries +05:30
     DEFAULT_AUTO_FIELD="django.db.models.BigAutoField",
     DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": DATABASE}},
-    INSTALLED_APPS=["django.contrib.auth", "django.contrib.contenttypes", "rest_framework.authtoken"],
+    INSTALLED_APPS=["django.contrib.auth", "django.contrib.contenttypes", "rest_framework.authtoken", "drf_spectacular"],
     REST_FRAMEWORK={"DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+                    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
                     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"]},
     SIMPLE_JWT={"ACCESS_TOKEN_LIFETIME": timedelta(seconds=2)},
 )
@@ -38,6 +39,8 @@ from django.core.wsgi import get_wsgi_application  # noqa: E402
 from django.db import connection, models  # noqa: E402
 from django.urls import path  # noqa: E402
 from django.utils.dateparse import parse_datetime  # noqa: E402
+from drf_spectacular.utils import OpenApiParameter, extend_schema  # noqa: E402
+from drf_spectacular.views import SpectacularAPIView  # noqa: E402
 from rest_framework import authentication, generics, pagination, serializers, throttling  # noqa: E402
 from rest_framework.authtoken.models import Token  # noqa: E402
 from rest_framework_simplejwt.authentication import JWTAuthentication  # noqa: E402
@@ -84,6 +87,7 @@ class Throttle(throttling.UserRateThrottle):
     rate = "5/s"
 
 
+@extend_schema(parameters=[OpenApiParameter("from", datetime), OpenApiParameter("to", datetime)])
 class Payments(generics.ListAPIView):
     serializer_class = PaymentSerializer
     authentication_classes = [authentication.TokenAuthentication]
@@ -110,6 +114,7 @@ urlpatterns = [
     path("api/numbered/", view(pagination_class=Numbered)),
     path("api/offsets/", view(pagination_class=Offsets, authentication_classes=[authentication.BasicAuthentication])),
     path("api/cursors/", view(pagination_class=Cursors, authentication_classes=[BearerAuthentication])),
+    path("api/schema/", SpectacularAPIView.as_view(authentication_classes=[], permission_classes=[])),
     path("api/login/", TokenObtainPairView.as_view()),
     path("api/jwt/", SlowPayments.as_view(pagination_class=Numbered, authentication_classes=[JWTAuthentication])),
     path("api/throttled/", view(pagination_class=Numbered, throttle_classes=[Throttle])),
