@@ -75,24 +75,32 @@ impl<'de> DeserializeSeed<'de> for Walk<'_> {
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
         self.notes.forget(self.node);
-        let Some(slot) = self.node.slot else {
-            return deserializer.deserialize_any(Look { node: self.node, notes: self.notes });
-        };
         let raw = <&RawValue>::deserialize(deserializer)?;
-        let span = self.notes.span(raw);
-        self.notes.set(slot, Some(span));
-        if self.node.records || !self.node.children.is_empty() {
+        if let Some(slot) = self.node.slot {
+            let span = self.notes.span(raw);
+            self.notes.set(slot, Some(span));
+        }
+        if self.node.slot.is_none() || self.node.records || !self.node.children.is_empty() {
             look_into(self.node, self.notes, raw)?;
         }
         Ok(())
     }
 }
 
-/// Walks a value that was noted as a whole and holds further pointers: a second look at a small part.
+/// Walks a value that is known as a whole. Of a scalar the first byte tells enough: serde_json refuses to make a number of
+/// `1e999`, or text of a lone surrogate, which are JSON all the same.
 fn look_into<E: serde::de::Error>(node: &Node, notes: &mut Notes, raw: &RawValue) -> Result<(), E> {
-    serde_json::Deserializer::from_str(raw.get())
-        .deserialize_any(Look { node, notes })
-        .map_err(E::custom)
+    let look = Look { node, notes };
+    match raw.get().as_bytes().first() {
+        Some(b'{' | b'[') => serde_json::Deserializer::from_str(raw.get())
+            .deserialize_any(look)
+            .map_err(E::custom)?,
+        Some(b'n') => look.found(Records::Null),
+        Some(b't' | b'f') => look.found(Records::NotArray("a bool")),
+        Some(b'"') => look.found(Records::NotArray("a string")),
+        _ => look.found(Records::NotArray("a number")),
+    }
+    Ok(())
 }
 
 /// Looks for a node's children, and for the records where they stand at the node itself.
@@ -102,9 +110,9 @@ struct Look<'a> {
 }
 
 impl Look<'_> {
-    fn scalar(self, kind: &'static str) {
+    fn found(self, records: Records) {
         if self.node.records {
-            self.notes.records = Records::NotArray(kind);
+            self.notes.records = records;
         }
     }
 }
@@ -154,38 +162,6 @@ impl<'de> Visitor<'de> for Look<'_> {
                 break;
             }
         }
-        Ok(())
-    }
-
-    fn visit_unit<E>(self) -> Result<(), E> {
-        if self.node.records {
-            self.notes.records = Records::Null;
-        }
-        Ok(())
-    }
-
-    fn visit_bool<E>(self, _: bool) -> Result<(), E> {
-        self.scalar("a bool");
-        Ok(())
-    }
-
-    fn visit_i64<E>(self, _: i64) -> Result<(), E> {
-        self.scalar("a number");
-        Ok(())
-    }
-
-    fn visit_u64<E>(self, _: u64) -> Result<(), E> {
-        self.scalar("a number");
-        Ok(())
-    }
-
-    fn visit_f64<E>(self, _: f64) -> Result<(), E> {
-        self.scalar("a number");
-        Ok(())
-    }
-
-    fn visit_str<E>(self, _: &str) -> Result<(), E> {
-        self.scalar("a string");
         Ok(())
     }
 }
