@@ -98,6 +98,10 @@ const SQL_EXAMPLES: &str = "\
     \x20 lakeward sql payments > views.sql && duckdb -init views.sql\n\
     \x20 lakeward sql payments --dialect spark > views.sql && spark-sql -i views.sql";
 
+const VACUUM_EXAMPLES: &str = "\
+    Examples:\n\
+    \x20 lakeward vacuum --lake s3://bucket/lake                        # names them, deletes nothing\n\
+    \x20 lakeward vacuum --lake lake payments --older-than 1d --delete";
 const VERIFY_EXAMPLES: &str = "\
     Examples:\n\
     \x20 lakeward verify\n\
@@ -151,6 +155,9 @@ pub enum Command {
     /// Re-read every published file against its manifest: rows, sha256, schema.
     #[command(after_help = VERIFY_EXAMPLES)]
     Verify(VerifyArgs),
+    /// Name what kills left in the lake and no manifest names, and delete it with --delete.
+    #[command(after_help = VACUUM_EXAMPLES)]
+    Vacuum(VacuumArgs),
     /// Print a completion script for your shell.
     Completions {
         /// The shell.
@@ -330,6 +337,25 @@ pub struct VerifyArgs {
     pub lake: String,
     /// The table; all of the lake by default.
     pub table: Option<String>,
+    /// How the result is written.
+    #[arg(long, value_enum, value_name = "FORMAT", default_value_t = Format::Table)]
+    pub format: Format,
+}
+
+/// Options of `vacuum`.
+#[derive(Debug, Args)]
+pub struct VacuumArgs {
+    /// The lake: a folder, file:// URL or s3://bucket/prefix.
+    #[arg(long, default_value = "./lake")]
+    pub lake: String,
+    /// The table; all of the lake by default.
+    pub table: Option<String>,
+    /// Leaves alone what was written later than this long ago.
+    #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "7d")]
+    pub older_than: Duration,
+    /// Deletes; without it, what would be deleted is only named.
+    #[arg(long)]
+    pub delete: bool,
     /// How the result is written.
     #[arg(long, value_enum, value_name = "FORMAT", default_value_t = Format::Table)]
     pub format: Format,

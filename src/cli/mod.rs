@@ -18,6 +18,7 @@ mod signals;
 mod sql;
 mod status;
 mod tables;
+mod vacuum;
 mod verify;
 
 use crate::cli::args::{Cli, Command};
@@ -40,6 +41,7 @@ pub async fn run(cli: Cli) -> Result<u8> {
         Command::Status(args) => status::run(args).await,
         Command::Sql(args) => sql::run(args).await,
         Command::Verify(args) => verify::run(args).await,
+        Command::Vacuum(args) => vacuum::run(args).await,
         Command::Completions { shell } => completions::run(shell),
     }
 }

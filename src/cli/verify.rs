@@ -8,12 +8,14 @@ use serde::Serialize;
 use crate::cli::args::{Format, VerifyArgs};
 use crate::cli::render::{counted, json, out};
 use crate::cli::tables::chosen;
+use crate::clock::{Clock as _, SystemClock};
 use crate::error::{Error, ErrorKind, Result};
 use crate::lake::layout::TableDir;
 use crate::lake::read_back::DataFileReader;
 use crate::lake::store::Lake;
 use crate::lake::verify::{Expected, Problem, verify_file};
 use crate::manifest::snapshot::{WindowState, survey};
+use crate::manifest::strays::{Inventory, Stray};
 use crate::manifest::version::{DataFile, State};
 use crate::run::footer::Footer;
 
@@ -24,6 +26,8 @@ struct Findings {
     rows: u64,
     bytes: u64,
     problems: Vec<Problem>,
+    /// What no manifest names. Data files are problems too: readers that list folders see their rows.
+    strays: Vec<Stray>,
 }
 
 /// Prints what was read and what is wrong; exit 6 when anything is.
@@ -42,13 +46,18 @@ pub(crate) async fn run(args: VerifyArgs) -> Result<u8> {
     }
     Err(Error::new(ErrorKind::Store, "the lake is not what its manifests say")
         .with("problems", findings.problems.len())
-        .hint("extract the windows concerned again with --refresh"))
+        .hint(
+            "extract the windows concerned again with --refresh; `lakeward vacuum` deletes orphans",
+        ))
 }
 
 fn text(findings: &Findings) -> String {
     let mut text = String::new();
     for problem in &findings.problems {
         text.push_str(&format!("{}: {}: {}\n", problem.path, problem.code, problem.message));
+    }
+    for stray in findings.strays.iter().filter(|stray| stray.kind != "data") {
+        text.push_str(&format!("{}: {}, no manifest names it\n", stray.path, stray.kind));
     }
     text.push_str(&format!(
         "{}, {}, {}, {} read again: {}\n",
@@ -66,7 +75,9 @@ fn text(findings: &Findings) -> String {
 }
 
 async fn verify_table(lake: &Lake, dir: &TableDir, findings: &mut Findings) -> Result<()> {
+    let inventory = Inventory::take(lake, dir).await?;
     let snapshot = survey(lake, dir).await?;
+    verify_strays(inventory.strays(lake, dir, &snapshot, SystemClock.now()).await?, findings);
     for (name, error) in &snapshot.broken {
         findings.problems.push(Problem {
             code: "manifest",
@@ -96,6 +107,18 @@ async fn verify_table(lake: &Lake, dir: &TableDir, findings: &mut Findings) -> R
         }
     }
     Ok(())
+}
+
+fn verify_strays(strays: Vec<Stray>, findings: &mut Findings) {
+    for stray in strays.iter().filter(|stray| stray.kind == "data") {
+        findings.problems.push(Problem {
+            code: "orphan",
+            message: "no manifest names it: whoever lists the folder reads its rows as well"
+                .to_owned(),
+            path: stray.path.clone(),
+        });
+    }
+    findings.strays.extend(strays);
 }
 
 /// The manifest against itself: counts that add up, and as many rows in its files.

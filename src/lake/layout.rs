@@ -115,9 +115,14 @@ impl TableDir {
         format!("{}/{n:08}.json", self.windows_dir(name))
     }
 
+    /// The folder that holds one folder a window, each with what its attempts have staged.
+    pub fn all_staging_dir(&self) -> String {
+        format!("{}/{OWN}/staging", self.table)
+    }
+
     /// The folder of everything that a window's attempts have staged.
     pub fn staging_root(&self, name: &WindowName) -> String {
-        format!("{}/{OWN}/staging/{name}", self.table)
+        format!("{}/{name}", self.all_staging_dir())
     }
 
     /// The folder where one attempt stages; nobody else writes there.

@@ -3,6 +3,7 @@
 //! - [`store`]: one lake, local or S3, and the few operations that the protocol needs.
 //! - [`upload`]: bytes that become one object when they are all there.
 //! - [`layout`]: every path in it, built and read back in one place.
+//! - [`spot`]: what an object is, by its path.
 //! - [`data_file`]: a data file as the manifest names it.
 //! - [`parquet`]: record batches into one data file.
 //! - [`read_back`]: a data file back into record batches.
@@ -23,6 +24,7 @@ pub mod parquet;
 pub mod partitions;
 pub mod read_back;
 pub mod settle;
+pub mod spot;
 pub mod store;
 pub mod upload;
 pub mod verify;

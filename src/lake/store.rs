@@ -23,6 +23,7 @@ use crate::lake::store::disk::{blocking, may_write, sweep_dir};
 
 mod disk;
 mod echoed;
+mod half_written;
 mod open;
 
 /// Deletes under way at once, of a folder in a bucket.

@@ -42,6 +42,7 @@
 //! - `overlap`: windows with other bounds.
 //! - `publish`: the steps from `publishing` to the last version.
 //! - [`snapshot`]: what readers see.
+//! - [`strays`]: what no manifest names; [`vacuum`]: deletes it.
 
 pub mod chain;
 pub mod checkpoint;
@@ -52,6 +53,8 @@ pub mod owner;
 mod place;
 mod publish;
 pub mod snapshot;
+pub mod strays;
+pub mod vacuum;
 pub mod version;
 
 #[cfg(test)]

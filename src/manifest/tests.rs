@@ -7,4 +7,5 @@ mod lease;
 mod readers;
 mod rivals;
 mod stores;
+mod strays;
 mod world;

@@ -22,3 +22,4 @@ mod peek;
 mod reach;
 mod resume;
 mod support;
+mod vacuum;

@@ -162,7 +162,9 @@ fn a_plan_makes_nothing() {
 #[test]
 fn every_command_shows_how_it_is_called() {
     let (_server, workspace) = two_refused_days();
-    for command in ["demo", "init", "check", "peek", "plan", "extract", "status", "sql", "verify"] {
+    for command in
+        ["demo", "init", "check", "peek", "plan", "extract", "status", "sql", "verify", "vacuum"]
+    {
         let help = workspace.lakeward(&[command, "--help"]).exits(0);
         assert!(help.stdout.contains(&format!("\n  lakeward {command}")), "{help}");
     }

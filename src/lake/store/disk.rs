@@ -16,6 +16,12 @@ pub(super) fn may_write(dir: &FsPath) -> std::io::Result<()> {
     Ok(access(dir, Access::WRITE_OK | Access::EXEC_OK)?)
 }
 
+/// Whether `object_store` was writing a file of this name: it is moved to its own when it is whole.
+pub(super) fn is_half_written(name: &str) -> bool {
+    name.rsplit_once('#')
+        .is_some_and(|(_, n)| !n.is_empty() && n.bytes().all(|digit| digit.is_ascii_digit()))
+}
+
 pub(super) fn sweep_dir(dir: &FsPath, name_prefix: &str) -> std::io::Result<usize> {
     let entries = match std::fs::read_dir(dir) {
         Err(e) if e.kind() == IoKind::NotFound => return Ok(0),
@@ -25,12 +31,9 @@ pub(super) fn sweep_dir(dir: &FsPath, name_prefix: &str) -> std::io::Result<usiz
     for entry in entries {
         let entry = entry?;
         let name = entry.file_name();
-        let left_over = name.to_str().is_some_and(|name| {
-            name.starts_with(name_prefix)
-                && name.rsplit_once('#').is_some_and(|(_, n)| {
-                    !n.is_empty() && n.bytes().all(|digit| digit.is_ascii_digit())
-                })
-        });
+        let left_over = name
+            .to_str()
+            .is_some_and(|name| name.starts_with(name_prefix) && is_half_written(name));
         if left_over && entry.file_type()?.is_file() {
             match std::fs::remove_file(entry.path()) {
                 Err(e) if e.kind() != IoKind::NotFound => return Err(e),
