@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::path::Path;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use super::support::cli::Workspace;
 use super::support::paged_api::{Options, PagedApi, Style};
@@ -15,12 +15,9 @@ fn left(workspace: &Workspace, path: &str, days: u32) {
     let path = workspace.path("lake/payments").join(path);
     std::fs::create_dir_all(path.parent().unwrap()).unwrap();
     std::fs::write(&path, "left").unwrap();
-    File::options()
-        .write(true)
-        .open(&path)
-        .unwrap()
-        .set_modified(SystemTime::now() - DAY * days)
-        .unwrap();
+    let file = File::options().write(true).open(&path).unwrap();
+    let now = file.metadata().unwrap().modified().unwrap();
+    file.set_modified(now - DAY * days).unwrap();
 }
 
 fn is_there(workspace: &Workspace, path: &str) -> bool {
