@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
-use futures::{StreamExt, TryStreamExt};
+use futures::TryStreamExt as _;
 use object_store::memory::InMemory;
 use object_store::path::Path;
 use object_store::{Error as StoreError, ObjectStore, ObjectStoreExt};
@@ -25,6 +25,7 @@ mod disk;
 mod echoed;
 mod half_written;
 mod open;
+mod pieces;
 
 /// Deletes under way at once, of a folder in a bucket.
 const DELETES_AT_ONCE: usize = 8;
@@ -170,22 +171,6 @@ impl Lake {
     pub async fn read_range(&self, path: &str, range: std::ops::Range<u64>) -> Result<Bytes> {
         let read = self.store.get_range(&location(path)?, range).await;
         read.map_err(|e| self.failed("could not read", path, e))
-    }
-
-    /// The object's bytes, piece by piece, for those who need not hold them all.
-    ///
-    /// # Errors
-    /// `Store` with the path; also where there is no such object.
-    pub async fn read_stream(
-        &self,
-        path: &str,
-    ) -> Result<impl futures::Stream<Item = Result<Bytes>> + Send + 'static> {
-        let got = self.store.get(&location(path)?).await;
-        let got = got.map_err(|e| self.failed("could not read", path, e))?;
-        let (lake, path) = (self.clone(), path.to_owned());
-        Ok(got
-            .into_stream()
-            .map(move |piece| piece.map_err(|e| lake.failed("could not read", &path, e))))
     }
 
     /// The object's size and age, or `None` where there is none.

@@ -8,8 +8,10 @@ import asyncio
 import os
 import re
 import sys
+import time
 
 import harness
+import s3
 
 PER_PAGE = 1000
 DAYS = 4
@@ -52,7 +54,7 @@ async def serve(port, pages):
         await server.serve_forever()
 
 
-def write_source(folder, port):
+def write_source(folder, port, more=""):
     (folder / "events.yaml").write_text("""version: 1
 table: events
 primary_key: [id]
@@ -64,10 +66,11 @@ fields:
   - { name: status, type: string }
   - { name: created_at, type: timestamp, required: true }
 """)
-    source = folder / "source.yaml"
+    source = folder / f"source{len(more)}.yaml"
     source.write_text(f"""version: 1
 source: small
 base_url: http://127.0.0.1:{port}/v1
+{more}
 streams:
   events:
     schema: events.yaml
@@ -90,12 +93,26 @@ def landed(lake, pages):
     assert found == want, f"found {found} instead of {want}"
 
 
+def killed_and_resumed(lakeward, source, lake, budget):
+    """Kills a run of a lake, here or on S3, and ends it by a second one; the peak of that one."""
+    command = ["extract", source, "--lake", lake, *WINDOW, "--memory", f"{budget}MiB"]
+    with lakeward.start(*command) as run:
+        time.sleep(0.9)
+        assert run.poll() is None, "it ended before it was killed"
+        run.kill()
+        run.communicate()
+    peak, _, _ = lakeward.peak_mb(*command)
+    assert peak <= budget, f"peak memory is {peak:.0f} MiB"
+    return peak
+
+
 def run(report, lakeward, work):
     records = int(os.environ.get("OUTSIDE_MEMORY_RECORDS", 5_000_000))
     pages = records // PER_PAGE
     folder = harness.fresh(work)
     (port,) = harness.free_ports()
     source, lake = write_source(folder, port), folder / "lake"
+    often = write_source(folder, port, "checkpoint_every: 500ms")
     command = [sys.executable, __file__, "serve", port, pages]
     with harness.server(command, f"http://127.0.0.1:{port}/v1/events", folder / "api.log"):
         with report.check(f"{records} records with a primary key in --memory {BUDGET_MIB}MiB") as facts:
@@ -109,6 +126,23 @@ def run(report, lakeward, work):
             ran = lakeward.extract(source, "--lake", folder / "none", *WINDOW, "--memory", "8MiB").expect(2)
             assert re.search(r"the least for --jobs 1 is \d+MiB", ran.err), ran.err
             assert not (folder / "none" / "events").exists()
+    records, pages = records * 2 // 5, pages * 2 // 5
+    command[-1] = pages
+    with harness.server(command, f"http://127.0.0.1:{port}/v1/events", folder / "api.log"), s3.seaweedfs(folder) as store:
+        with report.check(f"{records} records, killed in the middle and resumed in --memory 192MiB") as facts:
+            facts.append(f"peak {killed_and_resumed(lakeward, often, folder / 'killed', 192):.0f} MiB")
+            (m,) = harness.manifests(folder / "killed", "events").values()
+            assert m["attempt"] == 2, m["attempt"]
+            landed(folder / "killed", pages)
+        # The parts of uploads to a bucket take more than local files do.
+        with report.check(f"{records} records on S3, killed and resumed in --memory 256MiB") as facts:
+            remote = lakeward.with_env(**store.env())
+            facts.append(f"peak {killed_and_resumed(remote, often, f's3://{s3.BUCKET}/memory', 256):.0f} MiB")
+            (m,) = store.newest("memory", "events").values()
+            assert m["state"] == "committed" and m["attempt"] == 2, m["state"]
+            rows = store.rows("memory", ["id", "date"], "events")
+            assert rows.num_rows == m["counts"]["written"] == records, (rows.num_rows, m["counts"])
+            assert len(rows.group_by("id").aggregate([])) == records, "rows are doubled"
 
 
 if __name__ == "__main__":

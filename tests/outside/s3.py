@@ -37,16 +37,16 @@ class Store:
     def data_files(self, prefix):
         return [p for p in self.objects(f"{prefix}/payments") if "/date=" in p and p.endswith(".parquet")]
 
-    def rows(self, prefix, columns):
+    def rows(self, prefix, columns, table="payments"):
         import pyarrow.dataset as ds
 
-        table = ds.dataset(f"{BUCKET}/{prefix}/payments", format="parquet", partitioning="hive", filesystem=self.fs)
-        return table.to_table(columns=columns)
+        found = ds.dataset(f"{BUCKET}/{prefix}/{table}", format="parquet", partitioning="hive", filesystem=self.fs)
+        return found.to_table(columns=columns)
 
-    def newest(self, prefix):
+    def newest(self, prefix, table="payments"):
         """The newest manifest of every window."""
         found = {}
-        for path in self.objects(f"{prefix}/payments/_lakeward/windows"):
+        for path in self.objects(f"{prefix}/{table}/_lakeward/windows"):
             found[path.rsplit("/", 2)[-2]] = path
         return {w: json.loads(self.fs.open_input_stream(p).read()) for w, p in found.items()}
 

@@ -110,9 +110,9 @@ impl KeyIndex {
 
     /// Reads a segment piece by piece: it may be as large as the index itself.
     async fn replay(&mut self, lake: &Lake, path: &str) -> Result<(), Fault> {
-        if lake.stat(path).await?.is_none() {
+        let Some(object) = lake.stat(path).await? else {
             return Err(Fault::Damaged("it is missing"));
-        }
+        };
         let mut segment = SegmentReader::open(lake, path).await?;
         let header = segment.header().await?;
         if header.first_file != self.files.len() {
@@ -126,15 +126,17 @@ impl KeyIndex {
         if header.version_words != words {
             return Err(Fault::Damaged("its header is not of this table"));
         }
+        // Room is made for as many before they are read.
+        let most = object.size / size_of::<Entry<0>>() as u64;
+        let entries = usize::try_from(header.entries).ok().filter(|_| header.entries <= most);
+        let entries = entries.ok_or(Fault::Damaged("it is smaller than its header says"))?;
         self.files.extend(header.files);
         self.saved_files = self.files.len();
         let files = self.files.len();
         match &mut self.keys {
             Keys::None => {}
-            Keys::Plain(keys) => read_entries(keys, &mut segment, header.entries, files).await?,
-            Keys::Versioned(keys) => {
-                read_entries(keys, &mut segment, header.entries, files).await?;
-            }
+            Keys::Plain(keys) => read_entries(keys, &mut segment, entries, files).await?,
+            Keys::Versioned(keys) => read_entries(keys, &mut segment, entries, files).await?,
         }
         let mut left = header.superseded;
         while left > 0 {
@@ -150,10 +152,11 @@ impl KeyIndex {
 async fn read_entries<const V: usize>(
     keys: &mut KeyTable<V>,
     segment: &mut SegmentReader,
-    entries: u64,
+    entries: usize,
     files: usize,
 ) -> Result<(), Fault> {
-    let mut left = entries;
+    keys.reserve(entries);
+    let mut left = entries as u64;
     while left > 0 {
         let mut body = segment.take_some(&mut left, size_of::<Entry<V>>()).await?;
         while body.has_remaining() {

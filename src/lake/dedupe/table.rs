@@ -100,6 +100,15 @@ impl<const V: usize> KeyTable<V> {
         Some(std::mem::replace(known, row).place)
     }
 
+    /// Makes room for so many more keys, which are going to come in the order of their hashes: a table that grew under
+    /// them would have them crowded at its beginning, each new one behind all before it.
+    pub(super) fn reserve(&mut self, more: usize) {
+        // Parts differ by chance.
+        let each = more / PARTS;
+        let each = each + each / 32 + 8;
+        self.parts.iter_mut().for_each(|part| part.reserve(each));
+    }
+
     /// Puts a row in place of its key's last one, whatever that was.
     pub(super) fn replace(&mut self, row: Entry<V>) {
         if let Some(known) = self.find_or_insert(row) {
@@ -148,11 +157,10 @@ impl<const V: usize> Part<V> {
     }
 
     fn find_or_insert(&mut self, row: Entry<V>) -> Option<&mut Entry<V>> {
-        // Full to seven in eight at most.
         if self.blocks.is_empty() {
             extend(&mut self.blocks, self.homes);
-        } else if self.len * 8 >= self.homes * 7 {
-            self.grow();
+        } else if !fits(self.len, self.homes) {
+            self.grow(larger(self.homes));
         }
         let home = self.home(&row.key);
         let (mut number, mut start) = (home / BLOCK, home % BLOCK);
@@ -200,9 +208,19 @@ impl<const V: usize> Part<V> {
         }
     }
 
+    fn reserve(&mut self, more: usize) {
+        let mut homes = self.homes;
+        while !fits(self.len.saturating_add(more), homes) {
+            homes = larger(homes);
+        }
+        if homes > self.homes {
+            self.grow(homes);
+        }
+    }
+
     /// Adds homes, and moves each entry on to its new one. The old blocks are freed as the new ones are filled.
-    fn grow(&mut self) {
-        self.homes += self.homes / STEP;
+    fn grow(&mut self, homes: usize) {
+        self.homes = homes;
         let old = std::mem::take(&mut self.blocks);
         let mut blocks: Vec<Block<V>> = Vec::with_capacity(self.homes / BLOCK + 2);
         let mut free = 0;
@@ -220,6 +238,16 @@ impl<const V: usize> Part<V> {
         extend(&mut blocks, self.homes);
         self.blocks = blocks;
     }
+}
+
+/// Whether a table of so many homes takes one more key: it is full to seven in eight at most.
+fn fits(keys: usize, homes: usize) -> bool {
+    keys.saturating_mul(8) < homes.saturating_mul(7)
+}
+
+/// The homes of a table that has grown by a step.
+fn larger(homes: usize) -> usize {
+    homes.saturating_add(homes / STEP)
 }
 
 fn extend<const V: usize>(blocks: &mut Vec<Block<V>>, slots: usize) {
@@ -306,5 +334,29 @@ mod tests {
             assert_eq!(table.place_row(entry(hashed(n), 1)), Some(RowPlace { file: 0, row: 0 }));
         }
         assert_eq!(table.len(), 600_000);
+    }
+
+    #[test]
+    fn keys_that_come_in_their_order_do_not_crowd_where_room_was_made() {
+        let mut grown = KeyTable::<0>::new();
+        for n in 0..20_000_u64 {
+            let [high, _] = hashed(n);
+            grown.replace(entry([high, 0], 0));
+        }
+        let entries: Vec<Entry<0>> = grown.iter().copied().collect();
+        let mut loaded = KeyTable::<0>::new();
+        loaded.reserve(entries.len() * PARTS);
+        for (number, entry) in entries.iter().enumerate() {
+            loaded.replace(*entry);
+            if number % 5_000 == 2_500 {
+                check(&loaded);
+                let part = loaded.parts.first().expect("the one that all are in");
+                let slots = part.blocks.iter().flat_map(|block| block.iter()).enumerate();
+                let taken = slots.filter(|(_, entry)| !entry.is_vacant());
+                let furthest = taken.map(|(at, entry)| at - part.home(&entry.key)).max();
+                assert!(furthest < Some(200), "{furthest:?} from home after {number}");
+            }
+        }
+        assert!(loaded.iter().eq(grown.iter()));
     }
 }
