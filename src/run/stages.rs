@@ -104,9 +104,11 @@ async fn queue(
 
 /// The decoding stage: its output, and what it has seen when that has ended.
 pub(crate) struct Decoding {
-    /// Pages as rows, in order; an error is the last item.
-    pub(crate) landed: Receiver<Result<Landed>>,
+    landed: Receiver<Result<Landed>>,
+    /// Whether the decoder is to give the shape with its next page.
     wanted: Arc<AtomicBool>,
+    /// Whether a shape was asked for and has not come yet.
+    asked: bool,
     decoder: oneshot::Receiver<Decoder>,
 }
 
@@ -138,12 +140,24 @@ impl Decoding {
         std::thread::Builder::new().name("decode".to_owned()).spawn(work).map_err(|error| {
             Error::new(ErrorKind::Unexpected, "could not start a thread").caused_by(error)
         })?;
-        Ok(Self { landed, wanted, decoder: ended })
+        Ok(Self { landed, wanted, asked: false, decoder: ended })
     }
 
-    /// Asks for the shape with one of the next pages, for a checkpoint there.
-    pub(crate) fn want_shape(&self) {
-        self.wanted.store(true, Ordering::Relaxed);
+    /// The next page as rows, in order; an error is the last item.
+    pub(crate) async fn next(&mut self) -> Option<Result<Landed>> {
+        let page = self.landed.recv().await;
+        if let Some(Ok(Landed { shape: Some(_), .. })) = &page {
+            self.asked = false;
+        }
+        page
+    }
+
+    /// Asks for the shape with one of the next pages, for a checkpoint there; once until it has come, as each page that
+    /// has one ends all files.
+    pub(crate) fn want_shape(&mut self) {
+        if !std::mem::replace(&mut self.asked, true) {
+            self.wanted.store(true, Ordering::Relaxed);
+        }
     }
 
     /// The shape of everything that was decoded.
@@ -182,7 +196,14 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::json::tape::Tape;
+    use crate::decode::DecodeOptions;
+    use bytes::Bytes;
+
+    use crate::json::outline::Outline;
+    use crate::json::scanner::Scanner;
+    use crate::json::tape::{Paths, Tape};
+    use crate::spec::keys::record_keys;
+    use crate::spec::table::Table;
 
     fn page(number: u64, bytes: usize) -> Result<Page> {
         Ok(Page {
@@ -244,5 +265,44 @@ mod tests {
             assert_eq!(taken.load(Ordering::SeqCst), most, "{size}");
             assert_eq!(numbers(receiver).await.len(), 12);
         }
+    }
+
+    /// A decoder, and pages of one record for it.
+    fn decoder() -> (Decoder, impl Iterator<Item = Result<Page>>) {
+        let file = tempfile::NamedTempFile::new().expect("file");
+        let text = "version: 1\ntable: t\nfields: [{ name: id, type: string }]\n";
+        std::fs::write(file.path(), text).expect("write");
+        let table = Table::load(file.path()).expect("table");
+        let extracted_at = "2026-03-19T00:00:00Z".parse().expect("instant");
+        let keys = record_keys(&table, Paths::default()).0;
+        let mut scanner = Scanner::new(Outline::of_records(&[]), keys);
+        let pages = (1..=50).map(move |number| {
+            let body = Bytes::from_static(br#"[{"id": "a"}]"#);
+            let found = scanner.scan(&body).expect("JSON");
+            Ok(Page::scanned(number, body, found))
+        });
+        let options = DecodeOptions { extracted_at, clip: None };
+        (Decoder::new(Arc::new(table), options).expect("decoder"), pages)
+    }
+
+    #[tokio::test]
+    async fn a_shape_comes_once_for_as_often_as_it_is_asked_for_meanwhile() {
+        let (decoder, pages) = decoder();
+        let pages = fetch(futures::stream::iter(pages), Arc::default());
+        let mut decoding = Decoding::start(decoder, pages).expect("stage");
+        let mut with_shape = Vec::new();
+        let mut number = 0;
+        while let Some(landed) = decoding.next().await {
+            number += 1;
+            match landed.expect("a page").shape {
+                Some(_) => with_shape.push(number),
+                // As whoever lands pages does, while a checkpoint is due.
+                None => decoding.want_shape(),
+            }
+        }
+        assert_eq!(number, 50);
+        assert!(!with_shape.is_empty());
+        let apart = with_shape.windows(2).all(|two| two[1] > two[0] + 1);
+        assert!(apart, "a checkpoint behind a checkpoint: {with_shape:?}");
     }
 }

@@ -171,7 +171,7 @@ async fn land(
     decoding: &mut Decoding,
     held: &WindowRun,
 ) -> Ended {
-    while let Some(page) = decoding.landed.recv().await {
+    while let Some(page) = decoding.next().await {
         let mut page = match page {
             Ok(page) => page,
             Err(error) => return Ended::Early(error),
