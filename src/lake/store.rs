@@ -19,13 +19,14 @@ use object_store::{PutMode, PutOptions, PutPayload};
 
 use self::echoed::without_credentials;
 use crate::error::{Error, ErrorKind, Result};
-use crate::lake::store::disk::{blocking, may_write, sweep_dir};
+use crate::lake::store::disk::{blocking, sweep_dir};
 
 mod disk;
 mod echoed;
 mod half_written;
 mod open;
 mod pieces;
+mod probe;
 
 /// Deletes under way at once, of a folder in a bucket.
 const DELETES_AT_ONCE: usize = 8;
@@ -99,23 +100,6 @@ impl Lake {
     /// Whether the lake is a folder of this machine's file system.
     pub fn is_local(&self) -> bool {
         matches!(&*self.place, Place::Local { .. })
-    }
-
-    /// Finds out whether the lake can be written: a folder is asked for leave, a bucket is given a small
-    /// object that is deleted again. Its name is always the same, so that a kill in between leaves one at
-    /// most, and only until the next probe.
-    ///
-    /// # Errors
-    /// `Store` with the reason.
-    pub async fn probe(&self) -> Result<()> {
-        if let Place::Local { root, .. } = &*self.place {
-            let root = root.clone();
-            let asked = blocking(move || may_write(&root));
-            return asked.await.map_err(|e| self.io_failed("could not write", "", e));
-        }
-        const NAME: &str = "_lakeward-probe";
-        self.put(NAME, Bytes::from_static(b"lakeward\n")).await?;
-        self.delete(NAME).await
     }
 
     /// Writes `path` unless something stands there.

@@ -67,3 +67,27 @@ async fn live_rivals_of_overlapping_windows_do_not_both_commit() {
         assert!(seen.is_empty() || seen.len() == 2, "seed {seed}: {seen:?}");
     }
 }
+
+#[tokio::test]
+async fn a_store_that_lets_two_create_one_object_is_refused() {
+    let lake = lake_on(Arc::new(Faulty::careless(memory())));
+    let error = lake.probe().await.expect_err("refused");
+    assert_eq!(error.kind(), ErrorKind::Store);
+    assert!(error.to_string().contains("two writers"), "{error}");
+    assert!(lake.list("").await.expect("list").is_empty());
+}
+
+#[tokio::test]
+async fn probes_side_by_side_do_not_mistake_each_other_for_a_careless_store() {
+    for seed in 0..600 {
+        let store = memory();
+        let probes = (0..4).map(|n| {
+            let lake = lake_on(Arc::new(Faulty::dawdling(store.clone(), seed * 4 + n)));
+            async move { lake.probe().await }
+        });
+        for probe in futures::future::join_all(probes).await {
+            probe.unwrap_or_else(|error| panic!("seed {seed}: {error}"));
+        }
+        assert!(lake_on(store).list("").await.expect("list").is_empty(), "seed {seed}");
+    }
+}

@@ -11,7 +11,8 @@ use futures::{StreamExt, TryStreamExt};
 use object_store::path::Path;
 use object_store::{
     CopyOptions, Error, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta,
-    ObjectStore, ObjectStoreExt, PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
+    ObjectStore, ObjectStoreExt, PutMode, PutMultipartOptions, PutOptions, PutPayload, PutResult,
+    Result,
 };
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
@@ -41,6 +42,7 @@ pub(super) struct Faulty {
     struck: Arc<AtomicBool>,
     decide: Arc<Decide>,
     dawdle: Option<Arc<Mutex<StdRng>>>,
+    careless: bool,
 }
 
 impl Faulty {
@@ -54,7 +56,13 @@ impl Faulty {
             struck: Arc::default(),
             decide: Arc::new(decide),
             dawdle: None,
+            careless: false,
         }
+    }
+
+    /// Creates over what is there, as stores do that do not know If-None-Match.
+    pub(super) fn careless(inner: Arc<dyn ObjectStore>) -> Self {
+        Self { careless: true, ..Self::new(inner, |_| Fault::None) }
     }
 
     /// Dead from operation `n` on, which itself meets `fault`: a power cut as the program sees it.
@@ -126,6 +134,7 @@ impl fmt::Display for Faulty {
 #[async_trait]
 impl ObjectStore for Faulty {
     async fn put_opts(&self, at: &Path, body: PutPayload, how: PutOptions) -> Result<PutResult> {
+        let how = if self.careless { PutOptions { mode: PutMode::Overwrite, ..how } } else { how };
         self.around(at, self.inner.put_opts(at, body, how)).await
     }
 
