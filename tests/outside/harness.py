@@ -99,14 +99,14 @@ class Lakeward:
     def with_env(self, **env):
         return Lakeward(self.binary, self.env | env)
 
-    def start(self, *args, cwd=None):
-        """A run that the check goes on beside."""
-        return subprocess.Popen([self.binary, *map(str, args)], env=self.env, cwd=cwd, text=True,
+    def start(self, *args, cwd=None, by=()):
+        """A run that the check goes on beside, started `by` another program."""
+        return subprocess.Popen([*map(str, by), self.binary, *map(str, args)], env=self.env, cwd=cwd, text=True,
                                 stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
-    def run(self, *args, cwd=None, timeout=900):
+    def run(self, *args, cwd=None, timeout=900, by=()):
         """Runs to the end."""
-        with self.start(*args, cwd=cwd) as p:
+        with self.start(*args, cwd=cwd, by=by) as p:
             try:
                 out, err = p.communicate(timeout=timeout)
             except subprocess.TimeoutExpired:
