@@ -188,7 +188,7 @@ impl PartitionWriter {
     /// `Store` where a bucket could not be told to drop their parts.
     pub async fn abandon(self) -> Result<()> {
         for file in self.open {
-            file.writer.abort().await?;
+            file.abort().await?;
         }
         Ok(())
     }
@@ -238,9 +238,11 @@ impl PartitionWriter {
         let row = u32::try_from(file.writer.rows())
             .map_err(|_| Error::new(ErrorKind::Unexpected, "a data file has too many rows"))?;
         let first = RowPlace { file: file.ordinal, row };
-        file.write(part).await?;
+        let written = file.write(part).await;
         file.last_batch = self.batches;
+        // Also where that failed: it is given up with the rest.
         self.open.push(file);
+        written?;
         self.bound_memory().await?;
         Ok(first)
     }
@@ -293,15 +295,15 @@ impl PartitionWriter {
         let mut full = Vec::new();
         loop {
             let at = self.open.iter().position(|file| file.writer.size() >= target);
-            let Some(at) = at else { break };
-            let mut file = self.open.remove(at);
+            let Some((at, file)) = at.and_then(|at| Some((at, self.open.get_mut(at)?))) else {
+                break;
+            };
             // What the encoders have yet to do counts as it was given, which is more than it will be.
             file.writer.settle().await?;
             if file.writer.size() < target {
-                self.open.insert(at, file);
                 break;
             }
-            full.push(file.close().await?);
+            full.push(self.open.remove(at).close().await?);
         }
         self.closed.extend(full.iter().cloned());
         Ok(full)
@@ -326,6 +328,11 @@ impl OpenFile {
             self.span = widest(self.span, event.span(&part)?);
         }
         self.writer.write(part).await
+    }
+
+    /// Gives the file up.
+    pub(super) async fn abort(self) -> Result<()> {
+        self.writer.abort().await
     }
 
     /// Ends the row group under way where it takes more than `most` bytes.

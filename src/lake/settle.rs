@@ -55,41 +55,60 @@ impl PartitionWriter {
 
     /// Writes the surviving rows of `files` into new files of the partition, in order.
     async fn merge(&mut self, partition: &str, files: &[StagedFile]) -> Result<Vec<StagedFile>> {
-        let mut merged = Vec::new();
-        let mut open: Option<OpenFile> = None;
+        let (mut merged, mut open) = (Vec::new(), None);
         for file in files {
-            let superseded = self.keys.superseded(&file.path).cloned().unwrap_or_default();
-            if superseded.len() == file.rows {
-                continue;
-            }
-            let mut reader = DataFileReader::open(&self.lake, &file.path, file.bytes).await?;
-            let mut row = 0;
-            while let Some(batch) = reader.next().await? {
-                let rows = batch.num_rows() as u64;
-                let batch = survivors(batch, row, &superseded)?;
-                row += rows;
-                if batch.num_rows() == 0 {
-                    continue;
+            if let Err(error) = self.append(partition, file, &mut open, &mut merged).await {
+                if let Some(Err(second)) = give_up(open).await {
+                    tracing::debug!(error = %second, "parts of a merged file are left in the bucket");
                 }
-                let mut target = match open.take() {
-                    Some(target) => target,
-                    None => self.create_file(None, partition.to_owned())?,
-                };
-                target.write(batch).await?;
-                target.bound_memory(self.memory.row_groups(1)).await?;
-                if target.size() >= self.format.target_bytes() {
-                    merged.push(target.close().await?);
-                } else {
-                    open = Some(target);
-                }
+                return Err(error);
             }
-            check_rows(file, row)?;
         }
         if let Some(last) = open {
             merged.push(last.close().await?);
         }
         Ok(merged)
     }
+
+    /// Adds the surviving rows of `file` to the merged file that is open, and begins another where that is full.
+    async fn append(
+        &mut self,
+        partition: &str,
+        file: &StagedFile,
+        open: &mut Option<OpenFile>,
+        merged: &mut Vec<StagedFile>,
+    ) -> Result<()> {
+        let superseded = self.keys.superseded(&file.path).cloned().unwrap_or_default();
+        if superseded.len() == file.rows {
+            return Ok(());
+        }
+        let mut reader = DataFileReader::open(&self.lake, &file.path, file.bytes).await?;
+        let mut row = 0;
+        while let Some(batch) = reader.next().await? {
+            let rows = batch.num_rows() as u64;
+            let batch = survivors(batch, row, &superseded)?;
+            row += rows;
+            if batch.num_rows() == 0 {
+                continue;
+            }
+            let target = match open {
+                Some(target) => target,
+                None => open.insert(self.create_file(None, partition.to_owned())?),
+            };
+            target.write(batch).await?;
+            target.bound_memory(self.memory.row_groups(1)).await?;
+            if target.size() >= self.format.target_bytes()
+                && let Some(full) = open.take()
+            {
+                merged.push(full.close().await?);
+            }
+        }
+        check_rows(file, row)
+    }
+}
+
+async fn give_up(open: Option<OpenFile>) -> Option<Result<()>> {
+    Some(open?.abort().await)
 }
 
 /// The rows of `batch`, whose first is the file's row `first`, that are not superseded.

@@ -1,5 +1,7 @@
 //! Tables and batches that the tests of this folder share.
 
+mod multipart;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 

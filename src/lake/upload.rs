@@ -6,7 +6,7 @@ use bytes::Bytes;
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt, PutPayloadMut, WriteMultipart};
 
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::lake::store::{Lake, location};
 
 /// Bytes of one part in a bucket. S3 takes 10,000 parts of 5 MiB and more: objects up to 80 GB.
@@ -16,7 +16,8 @@ const LOCAL_PART_BYTES: usize = 1 << 20;
 /// Parts under way at once.
 const PARTS_AT_ONCE: usize = 2;
 
-/// An object being written. Dropped unfinished, it never was; [`Upload::abort`] also frees a bucket's parts.
+/// An object being written. Dropped unfinished, it never was; [`Upload::abort`] also frees a bucket's parts, as a write
+/// that fails does by itself.
 ///
 /// Memory: up to three parts, of 8 MiB in a bucket and 1 MiB on local disk. An object under one part is a
 /// single put.
@@ -28,6 +29,7 @@ pub struct Upload {
     parts: Option<WriteMultipart>,
     part_bytes: usize,
     bytes: u64,
+    given_up: bool,
 }
 
 impl std::fmt::Debug for Upload {
@@ -51,7 +53,7 @@ impl Upload {
     fn new(lake: Lake, store: Arc<dyn ObjectStore>, location: Path) -> Self {
         let pending = PutPayloadMut::new();
         let part_bytes = if lake.is_local() { LOCAL_PART_BYTES } else { PART_BYTES };
-        Self { lake, store, location, pending, parts: None, part_bytes, bytes: 0 }
+        Self { lake, store, location, pending, parts: None, part_bytes, bytes: 0, given_up: false }
     }
 
     /// Where it will be, relative to the lake.
@@ -67,13 +69,22 @@ impl Upload {
     /// Adds bytes; waits while the parts under way are as many as allowed.
     ///
     /// # Errors
-    /// `Store` with the path, also for a part given earlier.
+    /// `Store` with the path, also for a part given earlier; the object is given up then.
     pub async fn write(&mut self, bytes: Bytes) -> Result<()> {
+        self.check()?;
         self.bytes += bytes.len() as u64;
-        if let Some(parts) = &mut self.parts {
+        if let Some(mut parts) = self.parts.take() {
             parts.put(bytes);
-            let room = parts.wait_for_capacity(PARTS_AT_ONCE).await;
-            return room.map_err(|e| self.failed(e));
+            if let Err(error) = parts.wait_for_capacity(PARTS_AT_ONCE).await {
+                self.given_up = true;
+                let error = self.failed(error);
+                if let Err(second) = parts.abort().await {
+                    tracing::debug!(path = self.path(), error = %second, "parts are left in the bucket");
+                }
+                return Err(error);
+            }
+            self.parts = Some(parts);
+            return Ok(());
         }
         self.pending.push(bytes);
         if self.pending.content_length() < self.part_bytes {
@@ -93,6 +104,7 @@ impl Upload {
     /// # Errors
     /// `Store` with the path; nothing is there then.
     pub async fn finish(self) -> Result<()> {
+        self.check()?;
         let Self { lake, location, pending, parts, .. } = self;
         match parts {
             None => lake.put_payload(location.as_ref(), pending.freeze()).await,
@@ -113,7 +125,16 @@ impl Upload {
         parts.abort().await.map_err(|e| lake.failed("could not give up", location.as_ref(), e))
     }
 
-    fn failed(&self, error: object_store::Error) -> crate::error::Error {
+    /// An object that lacks a part is never made.
+    fn check(&self) -> Result<()> {
+        match self.given_up {
+            false => Ok(()),
+            true => Err(Error::new(ErrorKind::Store, "the object was given up when a part failed")
+                .with("path", self.lake.url_of(self.path()))),
+        }
+    }
+
+    fn failed(&self, error: object_store::Error) -> Error {
         self.lake.failed("could not write", self.location.as_ref(), error)
     }
 }

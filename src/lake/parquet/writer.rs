@@ -201,6 +201,22 @@ impl DataFileWriter {
     /// # Errors
     /// `Store` with the path; there is no file then.
     pub async fn close(mut self) -> Result<WrittenFile> {
+        let sha256 = match self.end().await {
+            Ok(sha256) => sha256,
+            Err(error) => {
+                if let Err(second) = self.upload.abort().await {
+                    tracing::debug!(error = %second, "parts of a data file are left in the bucket");
+                }
+                return Err(error);
+            }
+        };
+        let bytes = self.upload.bytes();
+        self.upload.finish().await?;
+        Ok(WrittenFile { rows: self.rows, bytes, sha256 })
+    }
+
+    /// Encodes and hands on all that is left; the hash of the file.
+    async fn end(&mut self) -> Result<String> {
         let mut encoding = self.take()?;
         encoding.end().map_err(|e| named(self.path(), e))?;
         self.catch_up(&mut encoding, 0).await?;
@@ -213,9 +229,7 @@ impl DataFileWriter {
         });
         let sha256 = self.pump(finished).await?;
         self.send_ready().await?;
-        let bytes = self.upload.bytes();
-        self.upload.finish().await?;
-        Ok(WrittenFile { rows: self.rows, bytes, sha256 })
+        Ok(sha256)
     }
 
     /// Gives the file up.
