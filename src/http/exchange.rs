@@ -17,7 +17,7 @@ use crate::http::lane::Lane;
 use crate::http::origin::Origin;
 use crate::http::pace;
 use crate::http::redirect::MAX_REDIRECTS;
-use crate::http::refusal::NAME_PROXY_AUTH;
+use crate::http::refusal::{NAME_CLIENT_CERT, NAME_PROXY_AUTH, wants_certificate};
 use crate::http::status::{Class, classify};
 use crate::http::transport::{Lost, Reply};
 use crate::http::witness::Witness;
@@ -203,6 +203,9 @@ impl Exchange<'_> {
                     StatusCode::NOT_FOUND => error.hint(
                         "check base_url and path; where it means no records, declare `on_status: { 404: empty }`",
                     ),
+                    StatusCode::BAD_REQUEST if wants_certificate(&reply.body) => {
+                        error.hint(NAME_CLIENT_CERT)
+                    }
                     StatusCode::PROXY_AUTHENTICATION_REQUIRED => error.hint(NAME_PROXY_AUTH),
                     _ => error,
                 };

@@ -14,6 +14,17 @@ const PROXY_WANTS_CREDENTIALS: &str = "proxy authorization required";
 /// What to do about a proxy's 407.
 pub(super) const NAME_PROXY_AUTH: &str = "name the proxy's credentials in http.proxy_auth; a proxy that HTTPS_PROXY, HTTP_PROXY or ALL_PROXY names has them in its URL";
 
+/// What to do where a server has got no client certificate, or none that it knows.
+pub(super) const NAME_CLIENT_CERT: &str = "name a certificate that the server knows in http.client_cert: { cert: client.pem, key: { file: client.key } }";
+
+/// Whether nginx refused a request for its client certificate: it does so by a page, after the handshake.
+pub(super) fn wants_certificate(body: &[u8]) -> bool {
+    let body = String::from_utf8_lossy(body);
+    ["No required SSL certificate was sent", "The SSL certificate error"]
+        .iter()
+        .any(|said| body.contains(said))
+}
+
 /// What a failed connection says that stays true at the next attempt.
 pub(super) fn refusal(error: &reqwest::Error) -> Option<Error> {
     if chain(error).any(|cause| cause.to_string().contains(PROXY_WANTS_CREDENTIALS)) {
@@ -85,7 +96,7 @@ fn alerted(alert: AlertDescription) -> Option<(ErrorKind, &'static str, &'static
         Said::CertificateRequired => Some((
             ErrorKind::Credentials,
             "the server wants a client certificate",
-            "name one in http.client_cert: { cert: client.pem, key: { file: client.key } }",
+            NAME_CLIENT_CERT,
         )),
         Said::BadCertificate
         | Said::UnsupportedCertificate

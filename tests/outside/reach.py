@@ -175,7 +175,7 @@ def tls(report, check):
     with report.check("a CA that nobody told of: exit 2 at once, names http.ca_bundle"):
         check.refused(2, ["a CA that is not known here", "http.ca_bundle"], "mutual", KNOWN)
     with report.check("no client certificate: exit 4 at once, with what nginx says"):
-        check.refused(4, ["No required SSL certificate was sent"], "mutual", TRUSTED)
+        check.refused(4, ["No required SSL certificate was sent", "http.client_cert"], "mutual", TRUSTED)
     with report.check("a client certificate of another CA: exit 4 at once, with what nginx says"):
         stranger = "client_cert: { cert: stranger.pem, key: { file: stranger.key } }"
         check.refused(4, ["The SSL certificate error"], "mutual", f"{TRUSTED}, {stranger}")
