@@ -23,6 +23,19 @@ UTC = dt.timezone.utc
 NODE_MODULES = pathlib.Path(os.environ.get("NODE_MODULES", REPO / "target/outside/node_modules"))
 
 
+def small_table(name):
+    """The schema file of a table of three columns, amounts in minor units."""
+    return f"""version: 1
+table: {name}
+primary_key: [id]
+partition_by: created_at
+fields:
+  - {{ name: id, type: string, required: true }}
+  - {{ name: amount, type: "decimal(18, 2)", integers: minor, required: true }}
+  - {{ name: created_at, type: timestamp, required: true }}
+"""
+
+
 MEASURE = """
 import resource, subprocess, sys
 code = subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL).returncode

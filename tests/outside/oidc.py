@@ -9,17 +9,6 @@ import harness
 PAGES = 40
 SECRET = "s3cret/+ of the client"
 
-TABLE = """\
-version: 1
-table: payments
-primary_key: [id]
-partition_by: created_at
-fields:
-  - { name: id, type: string, required: true }
-  - { name: amount, type: "decimal(18, 2)", integers: minor, required: true }
-  - { name: created_at, type: timestamp, required: true }
-"""
-
 SOURCE = """\
 version: 1
 source: oidc
@@ -134,7 +123,7 @@ def refresh(report, check):
 
 def run(report, lakeward, work):
     work = harness.fresh(work)
-    (work / "payments.yaml").write_text(TABLE)
+    (work / "payments.yaml").write_text(harness.small_table("payments"))
     (port,) = harness.free_ports()
     command = ["node", pathlib.Path(__file__).parent / "oidc.js", port]
     env = {"NODE_PATH": str(harness.NODE_MODULES)}

@@ -7,17 +7,6 @@ import harness
 WINDOWS, PAGES, LIMIT = 40, 3, 10
 DIALECTS = ["legacy", "draft-6", "draft-7", "draft-8"]
 
-TABLE = """\
-version: 1
-table: payments
-primary_key: [id]
-partition_by: created_at
-fields:
-  - { name: id, type: string, required: true }
-  - { name: amount, type: "decimal(18, 2)", integers: minor, required: true }
-  - { name: created_at, type: timestamp, required: true }
-"""
-
 SOURCE = """\
 version: 1
 source: limited
@@ -35,7 +24,7 @@ streams:
 
 def run(report, lakeward, work):
     work = harness.fresh(work)
-    (work / "payments.yaml").write_text(TABLE)
+    (work / "payments.yaml").write_text(harness.small_table("payments"))
     (port,) = harness.free_ports()
     url = f"http://127.0.0.1:{port}/stats"
     command = ["node", harness.REPO / "tests/outside/rate_limited.js", port]

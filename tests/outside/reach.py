@@ -13,17 +13,6 @@ ROWS = 500
 PASSWORD = "correct9horse"
 SOCKS_PASSWORD = "p@ss/word: 100%"
 
-TABLE = """\
-version: 1
-table: payments
-primary_key: [id]
-partition_by: created_at
-fields:
-  - { name: id, type: string, required: true }
-  - { name: amount, type: "decimal(18, 2)", integers: minor, required: true }
-  - { name: created_at, type: timestamp, required: true }
-"""
-
 SOURCE = """\
 version: 1
 source: reached
@@ -237,7 +226,7 @@ def run(report, lakeward, work):
     items = [{"id": f"p{n}", "amount": 100 + n, "created_at": start + n} for n in range(ROWS)]
     (work / "www/v1").mkdir(parents=True)
     (work / "www/v1/payments.json").write_text(json.dumps({"items": items, "total": ROWS}))
-    (work / "payments.yaml").write_text(TABLE)
+    (work / "payments.yaml").write_text(harness.small_table("payments"))
     want = {i["id"]: {"amount": harness.money(i["amount"]) / 100} for i in items}
     (work / "nginx.conf").write_text(NGINX.format(work=work, **ports))
     log = work / "tinyproxy.log"

@@ -18,16 +18,6 @@ PROCESSES, WINDOWS, PAGES, PER_PAGE, ROUNDS, SECONDS = 8, 5, 6, 50, 5, 2.5
 HOUR, FIRST = 3600, 1773619200  # 2026-03-16T00:00:00Z
 RANGE = ("--from", "2026-03-16T00:00:00Z", "--to", "2026-03-16T05:00:00Z", "--every", "1h")
 
-TABLE = """version: 1
-table: events
-primary_key: [id]
-partition_by: created_at
-fields:
-  - { name: id, type: string, required: true }
-  - { name: amount, type: "decimal(18, 2)", integers: minor, required: true }
-  - { name: created_at, type: timestamp, required: true }
-"""
-
 SOURCE = """version: 1
 source: rivals
 base_url: http://127.0.0.1:{port}/v1
@@ -121,7 +111,7 @@ def exact(lakeward, source, lake, seed):
 def run(report, lakeward, work):
     work = harness.fresh(work)
     (port,) = harness.free_ports()
-    (work / "events.yaml").write_text(TABLE)
+    (work / "events.yaml").write_text(harness.small_table("events"))
     source = work / "source.yaml"
     source.write_text(SOURCE.format(port=port))
     command = [sys.executable, __file__, "serve", port]
