@@ -115,7 +115,7 @@ impl DecimalRule {
         let value = match span.form() {
             Form::Integer => {
                 let digits = digits::parse(text, range)?;
-                i128::from(digits) * 10_i128.checked_pow(scale.checked_sub(units)?)?
+                scaled(digits, scale.checked_sub(units)?)?
             }
             _ => major(text, range, scale)?,
         };
@@ -140,16 +140,19 @@ impl DecimalRule {
 fn major(text: &[u8], range: std::ops::Range<usize>, scale: u32) -> Option<i128> {
     let tail = text.get(range.clone())?.iter().rev().take(scale as usize + 1);
     let Some(after) = tail.clone().position(|byte| *byte == b'.') else {
-        return Some(i128::from(digits::parse(text, range)?) * 10_i128.checked_pow(scale)?);
+        return scaled(digits::parse(text, range)?, scale);
     };
     let point = range.end - 1 - after;
     let whole = digits::parse(text, range.start..point)?;
     let fraction = digits::parse(text, point + 1..range.end)?;
     let missing = scale - u32::try_from(after).ok()?;
-    Some(
-        i128::from(whole) * 10_i128.checked_pow(scale)?
-            + i128::from(fraction) * 10_i128.checked_pow(missing)?,
-    )
+    scaled(whole, scale)?.checked_add(scaled(fraction, missing)?)
+}
+
+/// `None` beyond an `i128`: 18 digits are, from a scale of 21 on.
+#[inline]
+fn scaled(digits: u64, scale: u32) -> Option<i128> {
+    i128::from(digits).checked_mul(10_i128.checked_pow(scale)?)
 }
 
 const OVERFLOW: Invalid = Invalid::range("has more digits than the column's precision");

@@ -1,5 +1,7 @@
 //! One table test a sentence of DESIGN §4.
 
+use arrow::array::AsArray;
+use arrow::datatypes::Decimal128Type;
 use chrono_tz::Tz;
 use rust_decimal::Decimal;
 
@@ -122,6 +124,30 @@ fn decimal_strings() {
         mark('.'),
         &[(r#""1,234""#, "1234.0000"), (r#""1.234""#, "1.2340"), (r#""1,23""#, "invalid")],
     );
+}
+
+/// Digits times a power of ten may pass an `i128` where both are inside it: on every row, also those that are read the
+/// usual way.
+#[test]
+fn decimals_beyond_sixteen_bytes_are_out_of_range_on_every_row() {
+    for scale in 0..=38 {
+        for text in
+            ["716040596874097654", "-425948367184", "7", "\"12345678.5\"", "\"-99999999999999999\""]
+        {
+            let exact = text.trim_matches('"').replace('.', "");
+            let places =
+                usize::from(scale) - usize::from(text.contains('.')).min(usize::from(scale));
+            let inexact = text.contains('.') && scale == 0;
+            let wanted = format!("{exact}{}", "0".repeat(places)).parse::<i128>().ok();
+            let wanted = wanted.filter(|value| !inexact && value.unsigned_abs() < 10_u128.pow(38));
+            let table = table(vec![field("x", decimal(38, scale))]);
+            let body = vec![format!("{{\"x\": {text}}}"); 200].join(",");
+            let (_, decoded) = decode(table, &format!("[{body}]"));
+            let column = decoded.batch.column(0).as_primitive::<Decimal128Type>();
+            let found: Vec<Option<i128>> = column.iter().collect();
+            assert_eq!(found, vec![wanted; 200], "{text} at scale {scale}");
+        }
+    }
 }
 
 /// "More fraction digits than `s` are invalid unless `round: half_even` (trailing zeros never matter). Out of range,

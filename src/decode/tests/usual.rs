@@ -15,6 +15,8 @@ fn any_field(name: &'static str) -> impl Strategy<Value = Field> {
         Just(decimal(18, 2)),
         Just(decimal(38, 6)),
         Just(decimal(4, 0)),
+        (1_u8..=38, 0_u8..=38)
+            .prop_map(|(precision, scale)| decimal(precision, scale.min(precision))),
         Just(TIMESTAMP),
         Just(FieldType::Json),
         Just(FieldType::List(Scalar::Int32)),
@@ -108,6 +110,7 @@ fn value() -> impl Strategy<Value = String> {
         2 => "-?(0|[1-9][0-9]{0,5})\\.[0-9]{1,8}",
         1 => "(0|[1-9][0-9]{0,5})(\\.[0-9]{1,3})?[eE][+-]?[0-9]{1,2}",
         2 => "\"[+-]?[0-9]{1,4}([.,][0-9]{1,3}){0,2}\"",
+        2 => "\"-?[0-9]{1,18}(\\.[0-9]{1,18})?\"",
         2 => "1[0-9]{9}", 1 => "1[0-9]{12}", 1 => "1[0-9]{15}",
         2 => "\"20[0-9]{2}-0[1-9]-[0-3][0-9]T[0-2][0-9]:[0-5][0-9]:[0-5][0-9](\\.[0-9]{1,7})?(Z|[+-]0[0-9]:30)?\"",
         1 => "\"20[0-9]{2}-?0[1-9]-?[0-3][0-9]\"",
