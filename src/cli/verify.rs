@@ -56,7 +56,7 @@ fn text(findings: &Findings) -> String {
     for problem in &findings.problems {
         text.push_str(&format!("{}: {}: {}\n", problem.path, problem.code, problem.message));
     }
-    for stray in findings.strays.iter().filter(|stray| stray.kind != "data") {
+    for stray in findings.strays.iter().filter(|stray| !stray.is_read()) {
         text.push_str(&format!("{}: {}, no manifest names it\n", stray.path, stray.kind));
     }
     text.push_str(&format!(
@@ -110,7 +110,7 @@ async fn verify_table(lake: &Lake, dir: &TableDir, findings: &mut Findings) -> R
 }
 
 fn verify_strays(strays: Vec<Stray>, findings: &mut Findings) {
-    for stray in strays.iter().filter(|stray| stray.kind == "data") {
+    for stray in strays.iter().filter(|stray| stray.is_read()) {
         findings.problems.push(Problem {
             code: "orphan",
             message: "no manifest names it: whoever lists the folder reads its rows as well"

@@ -176,15 +176,18 @@ fn proxy_url(proxy: &source::Proxy) -> Result<Secret> {
     Ok(Secret::new(url.as_str()))
 }
 
-/// The credentials in a proxy's URL, as they are declared and as they are sent.
+/// The credentials in a proxy's URL, as they are declared and as they are sent. A user beside a password is no secret, and
+/// to take it out would spoil messages; one alone is a token.
 fn secrets_of(url: &str) -> Vec<Secret> {
-    let Some(url) = Url::parse(url).ok().filter(|url| url.password().is_some()) else {
-        return Vec::new();
-    };
+    let Ok(url) = Url::parse(url) else { return Vec::new() };
     let plain = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
     let (user, password) = (plain(url.username()), plain(url.password().unwrap_or_default()));
+    let secret = if password.is_empty() { &user } else { &password };
+    if secret.is_empty() {
+        return Vec::new();
+    }
     let sent = STANDARD.encode(format!("{user}:{password}"));
-    [sent, password, user].into_iter().map(Secret::new).collect()
+    vec![Secret::new(sent), Secret::new(secret)]
 }
 
 fn proxies_of_the_environment() -> impl Iterator<Item = String> {

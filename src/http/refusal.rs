@@ -36,7 +36,8 @@ pub(super) fn refusal(error: &reqwest::Error) -> Option<Error> {
     let (kind, message, hint) = match chain(error).find_map(tls)? {
         Tls::InvalidCertificate(error) => certificate(error),
         Tls::AlertReceived(alert) => alerted(*alert)?,
-        Tls::InvalidMessage(_) => (
+        // Later it is a byte that was bent on the way, which another attempt may spare.
+        Tls::InvalidMessage(_) if error.is_connect() => (
             ErrorKind::Api,
             "the server does not speak TLS",
             "where it is meant to be reached without, write http:// in base_url",

@@ -58,7 +58,9 @@ impl PartitionWriter {
         let (mut merged, mut open) = (Vec::new(), None);
         for file in files {
             if let Err(error) = self.append(partition, file, &mut open, &mut merged).await {
-                if let Some(Err(second)) = give_up(open).await {
+                if let Some(file) = open
+                    && let Err(second) = file.abort().await
+                {
                     tracing::debug!(error = %second, "parts of a merged file are left in the bucket");
                 }
                 return Err(error);
@@ -105,10 +107,6 @@ impl PartitionWriter {
         }
         check_rows(file, row)
     }
-}
-
-async fn give_up(open: Option<OpenFile>) -> Option<Result<()>> {
-    Some(open?.abort().await)
 }
 
 /// The rows of `batch`, whose first is the file's row `first`, that are not superseded.

@@ -19,6 +19,7 @@ use object_store::{PutMode, PutOptions, PutPayload};
 
 use self::echoed::without_credentials;
 use crate::error::{Error, ErrorKind, Result};
+pub use crate::lake::store::disk::is_half_written;
 use crate::lake::store::disk::{blocking, sweep_dir};
 
 mod disk;

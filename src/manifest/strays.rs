@@ -11,7 +11,7 @@ use serde::Serialize;
 use crate::error::Result;
 use crate::lake::layout::{TableDir, WindowName};
 use crate::lake::spot::Spot;
-use crate::lake::store::{Lake, Listed};
+use crate::lake::store::{Lake, Listed, is_half_written};
 use crate::manifest::chain::Chain;
 use crate::manifest::snapshot::{Snapshot, WindowState};
 use crate::manifest::version::{Manifest, State};
@@ -27,9 +27,25 @@ pub struct Stray {
     pub bytes: u64,
     /// When it was last written, by the store's clock.
     pub modified: DateTime<Utc>,
-    /// Its window.
     #[serde(skip)]
-    pub(crate) window: Option<WindowName>,
+    spot: Spot,
+}
+
+impl Stray {
+    /// The window that it belongs to; none of a foreign object.
+    pub fn window(&self) -> Option<&WindowName> {
+        self.spot.window()
+    }
+
+    /// Whether a write was killed before the object was whole. Readers and listings skip it.
+    pub fn is_half_written(&self) -> bool {
+        is_half_written(&self.path)
+    }
+
+    /// Whether readers that list folders read it.
+    pub fn is_read(&self) -> bool {
+        matches!(self.spot, Spot::Data(_)) && !self.is_half_written()
+    }
 }
 
 /// What stood in a table's folder before its manifests were read: what was written since is nobody's stray.
@@ -74,7 +90,7 @@ impl Inventory {
         }
         let is_stray = |object: &Listed, spot: &Spot| match spot {
             Spot::Version(window, number) => {
-                object.path.contains('#')
+                is_half_written(&object.path)
                     || needed.get(window).is_some_and(|oldest| number < oldest)
             }
             _ => !named.contains(object.path.as_str()),
@@ -88,7 +104,7 @@ impl Inventory {
             }
             Some(Stray {
                 kind: spot.name(),
-                window: spot.window().cloned(),
+                spot,
                 path: object.path,
                 bytes: object.size,
                 modified: object.modified,

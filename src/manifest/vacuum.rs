@@ -30,7 +30,7 @@ pub async fn outdated(
     let now = clock.now();
     let strays = inventory.strays(lake, dir, &snapshot, now).await?;
     let is_old = |stray: &Stray| now.signed_duration_since(stray.modified) >= age;
-    Ok(strays.into_iter().filter(|stray| stray.window.is_some() && is_old(stray)).collect())
+    Ok(strays.into_iter().filter(|stray| stray.window().is_some() && is_old(stray)).collect())
 }
 
 /// Deletes `strays`, in their order: a chain of versions is cut from below. Gives back those that were deleted; the rest is of
@@ -47,7 +47,7 @@ pub async fn delete(
     let mut deleted = Vec::with_capacity(strays.len());
     let mut last: Option<(WindowName, bool)> = None;
     for stray in strays {
-        let Some(window) = &stray.window else { continue };
+        let Some(window) = stray.window() else { continue };
         let ours = match &last {
             Some((name, ours)) if name == window => *ours,
             _ => fence(lake, dir, window, clock).await?,
@@ -56,14 +56,13 @@ pub async fn delete(
         if !ours {
             continue;
         }
-        match stray.path.contains('#') {
+        match stray.is_half_written() {
             true => lake.delete_half_written(&stray.path).await?,
             false => lake.delete(&stray.path).await?,
         }
         deleted.push(stray);
     }
-    let windows: HashSet<&WindowName> =
-        deleted.iter().filter_map(|stray| stray.window.as_ref()).collect();
+    let windows: HashSet<&WindowName> = deleted.iter().filter_map(Stray::window).collect();
     for window in windows {
         drop_empty_folders(lake, dir, window).await?;
     }

@@ -171,10 +171,10 @@ fn serve(how: &'static str, at_token: bool) -> RawServer {
     })
 }
 
-fn workspace(api: &RawServer, slot: &Slot) -> Workspace {
+fn workspace(api: &RawServer, slot: &Slot, timeout: &str) -> Workspace {
     let mut source = SourceYaml::new(&api.base_url(), Style::NextUrl);
     source.auth = slot.auth.clone();
-    source.timeout = "700ms".to_owned();
+    source.timeout = timeout.to_owned();
     Workspace::new(&source)
 }
 
@@ -233,7 +233,7 @@ fn provoke(how: &'static str, at_token: bool, index: usize) {
     if at_token && !slot.gets_tokens {
         return;
     }
-    let workspace = workspace(&api, &slot);
+    let workspace = workspace(&api, &slot, if how == "slow" { "700ms" } else { "5s" });
     let what =
         format!("{} of the {}, {how}", slot.name, if at_token { "token endpoint" } else { "API" });
     let ended = run(&workspace, &EXTRACT);
@@ -280,7 +280,7 @@ fn no_failure_shows_a_secret() {
 fn declared(api: &str, auth: &str, top: &str) -> Workspace {
     let mut source = SourceYaml::new(api, Style::NextUrl);
     source.auth = auth.to_owned();
-    let http = format!("http: {{ timeout: 700ms, {top} }}");
+    let http = format!("http: {{ timeout: 5s, {top} }}");
     Workspace::new(&source).with("source.yaml", |text| {
         text.replace("http: { timeout: 5s, connect_timeout: 2s }", &http)
     })
@@ -354,6 +354,7 @@ fn no_unusable_secret_is_shown() {
             "proxy",
         ),
     ] {
+        let url = if top.contains("cert") { url.replace("http:", "https:") } else { url.clone() };
         let workspace = declared(&url, auth, top);
         workspace.write("secret.txt", &format!("{MARK}first\n{MARK}second\n"));
         workspace

@@ -68,6 +68,17 @@ impl Secured {
         clients: Clients,
         answer: String,
     ) -> Self {
+        Self::followed_by(ca, cert, clients, answer, b"").await
+    }
+
+    /// With these bytes behind the answer, which are no record of TLS.
+    async fn followed_by(
+        ca: &Ca,
+        cert: (Certificate, KeyPair),
+        clients: Clients,
+        answer: String,
+        behind: &'static [u8],
+    ) -> Self {
         let mut roots = RootCertStore::empty();
         roots.add(ca.cert.der().clone()).expect("root");
         let mut verifier = WebPkiClientVerifier::builder(Arc::new(roots));
@@ -93,7 +104,12 @@ impl Secured {
                 let Ok(1..) = connection.read(&mut [0; 4096]).await else { continue };
                 lock(&log).push(shown);
                 let _ = connection.write_all(answer.as_bytes()).await;
-                let _ = connection.shutdown().await;
+                if behind.is_empty() {
+                    let _ = connection.shutdown().await;
+                    continue;
+                }
+                let _ = connection.flush().await;
+                let _ = connection.into_inner().0.write_all(behind).await;
             }
         });
         Self { port, connections, certified }
@@ -224,6 +240,22 @@ async fn a_server_without_tls_is_told_from_one_that_fails() {
     let (_, error) = run(port, None).await.failed().await;
     assert_eq!(error.kind(), ErrorKind::Api, "{error:?}");
     assert!(error.to_string().contains("does not speak TLS"), "{error}");
+}
+
+#[tokio::test]
+async fn bytes_that_are_bent_on_the_way_are_asked_for_again() {
+    let ca = Ca::new("private");
+    let cut = "HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{\"items\":".to_owned();
+    let cert = ca.issue("localhost", |_| ());
+    let server = Secured::followed_by(&ca, cert, Clients::Any, cut, b"no record of TLS").await;
+    let mut run = run(server.port, Some(&ca)).await;
+    run.source.retry.max_attempts = 2;
+    let (_, error) = run.failed().await;
+    assert_eq!(
+        (error.kind(), server.connections.load(Ordering::SeqCst)),
+        (ErrorKind::Transient, 2)
+    );
+    assert!(format!("{error:?}").contains("corrupt message"), "{error:?}");
 }
 
 #[tokio::test]

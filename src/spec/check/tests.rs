@@ -690,6 +690,12 @@ fn urls_headers_and_limits() {
       6 | http: { proxy: 'ftp://proxy', client_cert: { cert: none.pem } }
         |                                                    ^^^^^^^^
     "#);
+    assert_snapshot!(said(&source("http: { client_cert: { cert: t.yaml } }").replace("https:", "http:")), @r#"
+    f.yaml:6:22: `client_cert` is shown to nobody: `base_url` is http
+      6 | http: { client_cert: { cert: t.yaml } }
+        |                      ^^^^^^^^^^^^^^^^
+      hint: write base_url with https
+    "#);
     assert_snapshot!(said(&source("http: { proxy_auth: { username: { env: U }, password: { env: P } } }")), @r#"
     f.yaml:6:21: `proxy_auth` has no `proxy` beside it
       6 | http: { proxy_auth: { username: { env: U }, password: { env: P } } }

@@ -16,7 +16,7 @@ use crate::spec::resolve::connection::{http, rate_limit, retry};
 use crate::spec::resolve::stream::stream;
 use crate::spec::resolve::table::{read, table};
 use crate::spec::resolve::values::{duration, is_header_value, is_token, name, path, template};
-use crate::spec::source::{Source, Stream};
+use crate::spec::source::{Http, Source, Stream};
 use crate::spec::table::Table;
 use crate::spec::template::Template;
 use crate::spec::{schema_json, shape};
@@ -67,6 +67,13 @@ fn resolve(
     stays_encrypted(document, &root.key("auth").key("token_url"), base_url.as_ref(), auth.as_ref());
     let headers = headers(document, &root.key("headers"), written);
     let http = http(document, &root.key("http"), written.http.as_ref());
+    shows_its_certificate(
+        document,
+        &root.key("http"),
+        base_url.as_ref(),
+        auth.as_ref(),
+        http.as_ref(),
+    );
     let rate_limit = rate_limit(document, &root.key("rate_limit"), written.rate_limit.as_ref());
     let retry = retry(document, &root.key("retry"), written.retry.as_ref());
     let every = written.checkpoint_every.as_deref();
@@ -99,6 +106,26 @@ fn stays_encrypted(
         document
             .error(place, "`token_url` is http, though `base_url` is https")
             .hint("what it is sent could be read on the way: write it with https");
+    }
+}
+
+/// A client certificate is shown to the API and to its token endpoint, over TLS.
+fn shows_its_certificate(
+    document: &mut Document,
+    place: &Place,
+    base_url: Option<&Url>,
+    auth: Option<&Auth>,
+    http: Option<&Http>,
+) {
+    let declared = http.is_some_and(|http| http.client_cert.is_some());
+    let urls = [base_url, auth.and_then(Auth::token_url)];
+    if declared && base_url.is_some() && urls.iter().flatten().all(|url| url.scheme() == "http") {
+        document
+            .error(
+                &place.key("client_cert"),
+                "`client_cert` is shown to nobody: `base_url` is http",
+            )
+            .hint("write base_url with https");
     }
 }
 
