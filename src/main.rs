@@ -16,6 +16,7 @@ fn main() -> ExitCode {
             return ExitCode::from(code);
         }
     };
+    cli::heap::share(&arguments);
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {

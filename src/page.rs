@@ -1,5 +1,7 @@
 //! What is asked for and what comes back, as plain values: requests, pages and cursors.
 
+pub mod room;
+
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -10,6 +12,7 @@ use url::Url;
 
 use crate::json::outline::{Found, Records};
 use crate::json::tape::Tape;
+use crate::page::room::Held;
 
 /// The HTTP methods that read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -110,7 +113,7 @@ pub struct Validator {
 }
 
 /// One page as received: its body, where the records stand in it, and what follows.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Page {
     /// The page's number in the window, from 1.
     pub number: u64,
@@ -130,6 +133,8 @@ pub struct Page {
     pub after: Position,
     /// From the request's first byte to the body's last.
     pub round_trip: Duration,
+    /// What it takes of the memory of its run, given back with it.
+    pub held: Held,
 }
 
 impl Page {
@@ -146,6 +151,7 @@ impl Page {
             validator: None,
             after: Position { next: None, ..Position::start() },
             round_trip: Duration::ZERO,
+            held: Held::default(),
         }
     }
 }

@@ -133,8 +133,12 @@ impl Sample {
 /// As a run writes: deltas, no dictionary where none pays, hashed, made durable.
 async fn write(sample: &Sample, compression: Compression, dir: &Path) {
     let lake = Lake::open(dir.to_str().expect("a path")).expect("a lake");
-    let options =
-        ParquetOptions { compression, row_group_bytes: 128 << 20, target_file_bytes: 512 << 20 };
+    let options = ParquetOptions {
+        compression,
+        row_group: None,
+        target_file_bytes: 512 << 20,
+        open_partitions: 32,
+    };
     let schema = sample.batches.first().expect("batches").schema();
     let raw = sample.raw.then_some("_raw");
     let format = DataFileFormat::new(schema, &options, raw, &[]).expect("a format");

@@ -6,6 +6,7 @@ mod completions;
 pub mod demo;
 mod extract;
 pub mod failures;
+pub mod heap;
 mod init;
 mod logging;
 mod peek;

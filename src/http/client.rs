@@ -17,6 +17,7 @@ use crate::http::origin::Origin;
 use crate::http::request::Recipe;
 use crate::http::retry::{self, Verdict};
 use crate::http::witness::Witness;
+use crate::page::room::Room;
 use crate::page::{Cursor, Meter, PageRequest};
 use crate::spec::source::{OnStatus, Source, Stream};
 use crate::spec::template::Template;
@@ -27,6 +28,7 @@ use crate::window::{Window, show};
 pub struct Client {
     shared: Arc<Shared>,
     budget: Budget,
+    room: Room,
     witness: Option<Arc<Witness>>,
 }
 
@@ -48,7 +50,12 @@ impl Client {
             base_url: source.base_url.clone(),
             headers: source.headers.clone(),
         };
-        Ok(Self { shared: Arc::new(shared), budget: Budget::default(), witness: None })
+        Ok(Self {
+            shared: Arc::new(shared),
+            budget: Budget::default(),
+            room: Room::default(),
+            witness: None,
+        })
     }
 
     /// The same client with a budget: after `requests` more (retries and redirects included, over all
@@ -57,6 +64,12 @@ impl Client {
     pub fn with_budget(mut self, requests: u64) -> Self {
         self.budget = Budget::new(requests);
         self
+    }
+
+    /// The same client, whose requests leave when there is room for the page that they ask for.
+    #[must_use]
+    pub fn with_room(self, room: Room) -> Self {
+        Self { room, ..self }
     }
 
     /// The same client, watched: `witness` is told of every request of it and its clones.
@@ -114,6 +127,11 @@ impl Client {
     /// What there is of the budget.
     pub(super) fn budget(&self) -> &Budget {
         &self.budget
+    }
+
+    /// The room for pages.
+    pub(super) fn room(&self) -> &Room {
+        &self.room
     }
 
     /// The API as it is reached.

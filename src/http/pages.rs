@@ -19,6 +19,7 @@ use crate::http::lane::Lane;
 use crate::http::paginate::{self, Next, Turn};
 use crate::http::seen::{Seen, Sight};
 use crate::json::tape::Paths;
+use crate::page::room::Held;
 use crate::page::{Cursor, Meter, Page, PageRequest, Position};
 use crate::spec::pagination::Pagination;
 use crate::spec::source::{Stream, TotalFrom};
@@ -69,6 +70,7 @@ pub fn pages(
         position: from.position,
         seen: Seen::new(from.seen),
         warned_total: false,
+        largest: None,
     };
     stream::try_unfold((walk, stop), |(mut walk, stop)| async move {
         let number = walk.position.pages + 1;
@@ -89,6 +91,14 @@ pub fn pages(
     })
 }
 
+/// What a page may take.
+struct Grant {
+    /// Requests of the budget.
+    allowance: Allowance,
+    /// Memory.
+    held: Held,
+}
+
 /// What every page of a stream is fetched with.
 #[derive(Clone)]
 struct Fetcher {
@@ -102,12 +112,14 @@ struct Fetcher {
 
 impl Fetcher {
     /// Fetches page `number`, which stands at `asked`.
-    async fn fetch(&self, number: u64, asked: &Cursor, allowance: &Allowance) -> Result<Answer> {
+    async fn fetch(&self, number: u64, asked: &Cursor, grant: Grant) -> Result<Answer> {
+        let Grant { allowance, mut held } = grant;
         let Self { client, stream, plan, meter, lane, .. } = self;
         let request = client.request(stream, self.window, number, asked)?;
         let on_status = &stream.on_status;
-        let fetched = client.fetch(&request, plan, on_status, meter, (allowance, lane)).await?;
-        Ok(Answer { request, fetched })
+        let fetched = client.fetch(&request, plan, on_status, meter, (&allowance, lane)).await?;
+        held.count(fetched.body.len());
+        Ok(Answer { request, fetched, held })
     }
 
     /// The same for a page that is sent ahead, once there is a place in flight.
@@ -115,14 +127,14 @@ impl Fetcher {
         self,
         number: u64,
         asked: Cursor,
-        allowance: Allowance,
+        grant: Grant,
         place: Option<OwnedSemaphorePermit>,
     ) -> Result<Answer> {
         let place = match place {
             Some(place) => Some(place),
             None => self.lane.place().await,
         };
-        let answer = self.fetch(number, &asked, &allowance).await;
+        let answer = self.fetch(number, &asked, grant).await;
         self.lane.leave(place);
         if answer.is_err() {
             self.lane.break_off();
@@ -138,6 +150,8 @@ struct Walk {
     position: Position,
     seen: Seen,
     warned_total: bool,
+    /// The largest body so far; none before the first.
+    largest: Option<usize>,
 }
 
 impl Walk {
@@ -145,31 +159,36 @@ impl Walk {
     async fn page(&mut self) -> Result<Option<Page>> {
         let Some(asked) = self.position.next.clone() else { return Ok(None) };
         self.send_ahead();
-        let Answer { request, fetched } = match self.ahead.next().await {
+        let Answer { request, fetched, held } = match self.ahead.next().await {
             Some(answer) => answer?,
             None => {
-                let allowance = self.fetcher.client.budget().allowance();
-                self.fetcher.fetch(self.position.pages + 1, &asked, &allowance).await?
+                let client = &self.fetcher.client;
+                let held = client.room().hold(self.largest).await;
+                let grant = Grant { allowance: client.budget().allowance(), held };
+                self.fetcher.fetch(self.position.pages + 1, &asked, grant).await?
             }
         };
         let (url, id) = (fetched.url.clone(), fetched.request_id.clone());
-        self.turn(&request, &asked, fetched).map(Some).map_err(|error| {
+        self.turn(&request, &asked, fetched, held).map(Some).map_err(|error| {
             let url = self.fetcher.client.origin().shown(&url);
             placed(error, request.method.as_str(), &url, &id)
         })
     }
 
-    /// Sends what is sure to be asked for, as far as the budget goes and nothing has failed.
+    /// Sends what is sure to be asked for, as far as the budget goes and there is room, while nothing has failed.
     fn send_ahead(&mut self) {
         for (number, cursor) in self.ahead.missing(&self.position) {
             if self.fetcher.lane.is_broken() {
                 return;
             }
-            let Some(allowance) = self.fetcher.client.budget().set_aside() else { return };
+            let client = &self.fetcher.client;
+            let Some(held) = client.room().hold_free(self.largest) else { return };
+            let Some(allowance) = client.budget().set_aside() else { return };
+            let grant = Grant { allowance, held };
             // In the order of pages, which that of tasks may not be.
             let place = self.fetcher.lane.free_place();
             let fetcher = self.fetcher.clone();
-            self.ahead.send(cursor.clone(), fetcher.fetch_ahead(number, cursor, allowance, place));
+            self.ahead.send(cursor.clone(), fetcher.fetch_ahead(number, cursor, grant, place));
         }
     }
 
@@ -179,6 +198,7 @@ impl Walk {
         request: &PageRequest,
         asked: &Cursor,
         mut fetched: Fetched,
+        held: Held,
     ) -> Result<Page> {
         let spans = self.fetcher.plan.records(&fetched.envelope).map_err(|error| {
             // Often an error that the API reports with a 200: its text says more than its keys.
@@ -218,6 +238,7 @@ impl Walk {
         let validator =
             conditional.then(|| validator(after.pages, asked, &fetched.headers)).flatten();
         self.ahead.learn(asked, received);
+        self.largest = self.largest.max(Some(fetched.body.len()));
         self.position = after.clone();
         Ok(Page {
             number: after.pages,
@@ -229,6 +250,7 @@ impl Walk {
             validator,
             after,
             round_trip: fetched.round_trip,
+            held,
         })
     }
 

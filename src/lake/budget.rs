@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-
 use crate::error::{Error, ErrorKind, Result};
+use crate::page::room::Room;
+use crate::spec::table::Table;
 
 const MIB: u64 = 1 << 20;
 
@@ -16,27 +16,30 @@ const BASE: u64 = 72 * MIB;
 const COUNTED: (u64, u64) = (2, 3);
 /// Pages have one part of the budget in so many.
 const PAGES_PART: u64 = 8;
-/// Bytes that a page takes for each of its own: its text, what was read of it, the columns made of it, and the holes
-/// that they leave.
-const PAGE_COST: u64 = 4;
+/// Bytes that a window's decoder keeps for each of its largest page.
+const KEPT: u64 = 2;
 /// The least that the row groups of a window are left with, whatever the keys take.
 const LEAST_ROW_GROUPS: u64 = 4 * MIB;
-/// What an open file takes beside its row group: compressors, dictionaries, and the parts of its upload.
-const LOCAL_FILE: u64 = 3 * MIB;
+/// What an open file takes beside its row group: mostly the parts of its upload.
+const LOCAL_FILE: u64 = 2 * MIB;
 /// As [`LOCAL_FILE`], in a bucket, whose parts are large.
 const BUCKET_FILE: u64 = 26 * MIB;
-/// Files that may be open at once in any case, a window, on local disk and in a bucket: with fewer than a page has
-/// partitions they are closed and begun again page by page.
+/// What each column of an open file takes in its encoder beside the rows.
+const COLUMN: u64 = 48 << 10;
+/// Files that may be open at once in any case, a window, where they are small, and where they are large: with fewer
+/// than a page has partitions they are closed and begun again page by page.
 const LEAST_OPEN: (u64, u64) = (4, 2);
+const LARGE_FILE: u64 = 8 * MIB;
 
-/// What row groups may take in a run without a budget, a window.
+/// What row groups of a window may take together, encoded, unless a larger one is declared.
 const DEFAULT_ROW_GROUPS: u64 = 48 * MIB;
-/// Files that may be open at once, a window: a day's touches one or two, a backfill's few.
-const MOST_OPEN: u64 = 8;
+/// Columns beside the declared ones: `_extracted_at` and the raw column.
+const OWN_COLUMNS: usize = 2;
 
 /// The memory of a run.
 ///
-/// Without a bound row groups take up to 48 MiB a window, and pages are bounded by the queues between the stages.
+/// Without a bound the row groups of a window take up to 48 MiB or what `parquet.row_group` declares, and pages are
+/// bounded by the queues between the stages.
 #[derive(Debug, Default)]
 pub struct Budget {
     bound: Option<Bound>,
@@ -50,22 +53,38 @@ pub struct Budget {
 #[derive(Debug)]
 struct Bound {
     total: u64,
-    /// Bytes for pages, and what is free of them, in KiB.
+    /// Bytes for pages.
     pages: u64,
-    free: Arc<Semaphore>,
-    /// What an open file takes, and how many there may be in any case.
-    file: u64,
-    least_open: u64,
+    room: Room,
+    local: bool,
+}
+
+/// What an open file of `columns` takes, and how many there may be in any case.
+fn open_file(columns: usize, local: bool) -> (u64, u64) {
+    let file = if local { LOCAL_FILE } else { BUCKET_FILE };
+    let file = (columns as u64).saturating_mul(COLUMN).saturating_add(file);
+    (file, if file < LARGE_FILE { LEAST_OPEN.0 } else { LEAST_OPEN.1 })
+}
+
+/// The columns of a table's files.
+fn columns_of(table: &Table) -> usize {
+    table.fields.len() + OWN_COLUMNS
 }
 
 impl Budget {
-    /// A budget of `total` bytes for a run of up to `jobs` windows at once, into a lake on local disk or in a bucket.
+    /// A budget of `total` bytes for a run of up to `jobs` windows at once of these tables, into a lake on local disk or
+    /// in a bucket.
     ///
     /// # Errors
     /// `Usage` with the least that would do.
-    pub fn of(total: u64, jobs: usize, local: bool) -> Result<Self> {
-        let (file, least_open) =
-            if local { (LOCAL_FILE, LEAST_OPEN.0) } else { (BUCKET_FILE, LEAST_OPEN.1) };
+    pub fn of<'a>(
+        total: u64,
+        jobs: usize,
+        local: bool,
+        tables: impl IntoIterator<Item = &'a Table>,
+    ) -> Result<Self> {
+        let columns = tables.into_iter().map(columns_of).max().unwrap_or_default();
+        let (file, least_open) = open_file(columns, local);
         let (counted, of) = COUNTED;
         let window = (LEAST_ROW_GROUPS + least_open * file) * of / counted;
         let least = BASE + window.saturating_mul(jobs.max(1) as u64);
@@ -74,44 +93,51 @@ impl Budget {
             let least = format!("{}MiB", least / MIB);
             return Err(Error::new(
                 ErrorKind::Usage,
-                format!("--memory is too small: the least for --jobs {jobs} is {least}"),
+                format!(
+                    "--memory is too small: the least for --jobs {jobs} and {columns} columns is {least}"
+                ),
             )
             .hint(format!("give --memory {least} or more, or fewer --jobs")));
         }
         let pages = total / PAGES_PART;
-        let kib = usize::try_from(pages / 1024).unwrap_or(Semaphore::MAX_PERMITS);
-        let free = Arc::new(Semaphore::new(kib.min(Semaphore::MAX_PERMITS)));
-        Ok(Self { bound: Some(Bound { total, pages, free, file, least_open }), ..Self::default() })
+        let bound = Bound { total, pages, room: Room::of(pages), local };
+        Ok(Self { bound: Some(bound), ..Self::default() })
     }
 
-    /// Waits until there is room for a page of `bytes`; it is taken until the permit is dropped. A page beyond all
-    /// the room that pages have waits until it is the only one.
-    pub async fn page(&self, bytes: usize) -> Option<OwnedSemaphorePermit> {
-        let bound = self.bound.as_ref()?;
-        let kib = (bytes as u64).saturating_mul(PAGE_COST).min(bound.pages) / 1024;
-        let free = Arc::clone(&bound.free);
-        free.acquire_many_owned(u32::try_from(kib).unwrap_or(u32::MAX)).await.ok()
+    /// The room for pages; boundless without a budget.
+    pub fn room(&self) -> Room {
+        self.bound.as_ref().map(|bound| bound.room.clone()).unwrap_or_default()
     }
 
-    /// The share of a window that begins.
-    pub fn window(self: &Arc<Self>) -> WindowMemory {
+    /// The share of a window of `table` that begins.
+    pub fn window(self: &Arc<Self>, table: &Table) -> WindowMemory {
         self.windows.fetch_add(1, Ordering::Relaxed);
-        WindowMemory { budget: Arc::clone(self), keys: 0 }
+        WindowMemory {
+            budget: Arc::clone(self),
+            keys: 0,
+            columns: columns_of(table),
+            most_open: u64::from(table.parquet.open_partitions),
+            most_groups: table.parquet.row_group.unwrap_or_default().max(DEFAULT_ROW_GROUPS),
+        }
     }
 
-    /// What is left for the row groups and open files of each window, counted.
-    fn left(&self, bound: &Bound) -> u64 {
+    /// What is left for the row groups and open files of each window, counted; at least `least`.
+    fn left(&self, bound: &Bound, least: u64) -> u64 {
         let keys = self.keys.load(Ordering::Relaxed);
-        let left = bound.total.saturating_sub(BASE + bound.pages + keys);
+        let beyond = bound.room.beyond();
         let windows = self.windows.load(Ordering::Relaxed).max(1) as u64;
+        // What a decoder made of the largest page it keeps, to use it again.
+        let kept = bound.room.largest().saturating_mul(windows * KEPT);
+        let taken = [keys, beyond, kept, bound.pages].into_iter().fold(BASE, u64::saturating_add);
+        let left = bound.total.saturating_sub(taken);
         let (counted, of) = COUNTED;
-        let least = LEAST_ROW_GROUPS + bound.least_open * bound.file;
         let each = left / windows * counted / of;
         if each < least && !self.told.swap(true, Ordering::Relaxed) {
             tracing::warn!(
                 keys = format!("{} MiB", keys / MIB),
-                "the keys of the windows leave nothing of --memory {} MiB for their rows: the run goes on with \
-                 small row groups and may take more; shorter windows (--every), fewer --jobs or more --memory help",
+                large_pages = format!("{} MiB", beyond / MIB),
+                "keys and large pages leave nothing of --memory {} MiB for rows: the run goes on with small row groups \
+                 and may take more; smaller pages, shorter windows (--every), fewer --jobs or more --memory help",
                 bound.total / MIB,
             );
         }
@@ -124,6 +150,9 @@ impl Budget {
 pub struct WindowMemory {
     budget: Arc<Budget>,
     keys: u64,
+    columns: usize,
+    most_open: u64,
+    most_groups: u64,
 }
 
 impl WindowMemory {
@@ -137,23 +166,30 @@ impl WindowMemory {
         }
     }
 
-    /// Files that may be open at once; two at least.
+    /// Files that may be open at once: as many as `parquet.open_partitions` says, or as the budget has room for.
     pub fn open_files(&self) -> usize {
-        let open = self.budget.bound.as_ref().map_or(MOST_OPEN, |bound| {
-            let left = self.budget.left(bound).saturating_sub(LEAST_ROW_GROUPS);
-            (left / bound.file).clamp(bound.least_open, MOST_OPEN)
+        let open = self.budget.bound.as_ref().map_or(self.most_open, |bound| {
+            let (file, least) = open_file(self.columns, bound.local);
+            let left = self.left(bound).saturating_sub(LEAST_ROW_GROUPS);
+            (left / file).max(least).min(self.most_open)
         });
-        usize::try_from(open).unwrap_or(2)
+        usize::try_from(open).unwrap_or(usize::MAX)
     }
 
     /// Bytes that the row groups of `open` files may take together.
     pub fn row_groups(&self, open: usize) -> usize {
-        let bytes = self.budget.bound.as_ref().map_or(DEFAULT_ROW_GROUPS, |bound| {
-            let files = bound.file.saturating_mul(open.max(1) as u64);
-            let left = self.budget.left(bound).saturating_sub(files);
-            left.clamp(LEAST_ROW_GROUPS, DEFAULT_ROW_GROUPS)
+        let bytes = self.budget.bound.as_ref().map_or(self.most_groups, |bound| {
+            let (file, _) = open_file(self.columns, bound.local);
+            let files = file.saturating_mul(open.max(1) as u64);
+            let left = self.left(bound).saturating_sub(files);
+            left.clamp(LEAST_ROW_GROUPS, self.most_groups)
         });
         usize::try_from(bytes).unwrap_or(usize::MAX)
+    }
+
+    fn left(&self, bound: &Bound) -> u64 {
+        let (file, least_open) = open_file(self.columns, bound.local);
+        self.budget.left(bound, LEAST_ROW_GROUPS + least_open * file)
     }
 }
 
@@ -167,55 +203,88 @@ impl Drop for WindowMemory {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::lake::tests::table;
 
     fn mib(n: u64) -> usize {
         usize::try_from(n * MIB).expect("64 bit")
     }
 
-    #[test]
-    fn too_small_a_budget_says_the_least_that_does() {
-        let error = Budget::of(MIB, 1, true).expect_err("1 MiB");
-        assert_eq!(error.kind(), ErrorKind::Usage);
-        insta::assert_snapshot!(error.message(), @"--memory is too small: the least for --jobs 1 is 110MiB");
-        let least: u64 = 110;
-        assert!(Budget::of((least - 1) * MIB, 1, true).is_err());
-        assert!(Budget::of(least * MIB, 1, true).is_ok());
-        assert!(Budget::of(least * MIB, 2, true).is_err());
-        assert!(Budget::of(least * MIB, 1, false).is_err());
+    /// A table of 28 columns of its own.
+    fn usual() -> Table {
+        let mut table = table(vec![0], None, None);
+        table.fields = table.fields.iter().cycle().take(28).cloned().collect();
+        table
+    }
+
+    fn wide() -> Table {
+        let mut table = table(vec![0], None, None);
+        table.fields = table.fields.iter().cycle().take(998).cloned().collect();
+        table
     }
 
     #[test]
-    fn row_groups_get_what_keys_and_windows_leave() {
-        let budget = Arc::new(Budget::of(256 * MIB, 2, true).expect("budget"));
-        let mut one = budget.window();
-        assert_eq!((one.open_files(), one.row_groups(1)), (8, mib(48)));
-        let two = budget.window();
+    fn too_small_a_budget_says_the_least_that_does() {
+        let of = |mib: u64, jobs, local, table| Budget::of(mib * MIB, jobs, local, [table]);
+        let (usual, wide) = (usual(), wide());
+        let error = of(1, 1, true, &usual).expect_err("1 MiB");
+        assert_eq!(error.kind(), ErrorKind::Usage);
+        insta::assert_snapshot!(error.message(), @r#"
+        --memory is too small: the least for --jobs 1 and 30 columns is 113MiB
+        "#);
+        let least: u64 = 113;
+        assert!(of(least - 1, 1, true, &usual).is_err());
+        assert!(of(least, 1, true, &usual).is_ok());
+        for (jobs, local, table) in [(2, true, &usual), (1, false, &usual), (1, true, &wide)] {
+            assert!(of(least, jobs, local, table).is_err(), "{jobs} {local}");
+        }
+        let error = of(least, 1, true, &wide).expect_err("too many columns");
+        insta::assert_snapshot!(error.message(), @r#"
+        --memory is too small: the least for --jobs 1 and 1000 columns is 257MiB
+        "#);
+    }
+
+    #[test]
+    fn row_groups_get_what_keys_pages_and_windows_leave() {
+        let usual = usual();
+        let budget = Arc::new(Budget::of(256 * MIB, 2, true, [&usual]).expect("budget"));
+        let mut one = budget.window(&usual);
+        assert_eq!((one.open_files(), one.row_groups(1)), (28, mib(48)));
+        let two = budget.window(&usual);
         assert!(one.row_groups(1) < mib(48));
         one.set_keys(mib(130));
         assert_eq!((two.open_files(), two.row_groups(4)), (4, mib(4)));
         one.set_keys(mib(1000));
         assert_eq!((two.open_files(), two.row_groups(4)), (4, mib(4)));
         drop(one);
-        assert_eq!((two.open_files(), two.row_groups(1)), (8, mib(48)));
+        assert_eq!((two.open_files(), two.row_groups(1)), (28, mib(48)));
+        let mut page = budget.room().hold_free(Some(1)).expect("room");
+        page.count(mib(40));
+        assert_eq!((two.open_files(), two.row_groups(4)), (4, mib(4)));
+        drop(page);
+        // The decoder keeps what it made of it.
+        assert_eq!(two.open_files(), 12);
     }
 
     #[test]
-    fn without_a_bound_the_defaults_hold() {
-        let mut window = Arc::new(Budget::default()).window();
-        window.set_keys(mib(1000));
-        assert_eq!((window.open_files(), window.row_groups(3)), (8, mib(48)));
+    fn a_wide_table_has_fewer_files_open() {
+        let wide = wide();
+        let budget = Arc::new(Budget::of(384 * MIB, 1, true, [&wide]).expect("budget"));
+        let window = budget.window(&wide);
+        assert_eq!(window.open_files(), 3);
+        assert!(window.row_groups(3) < window.row_groups(1));
     }
 
-    #[tokio::test]
-    async fn pages_wait_for_room_and_the_largest_goes_alone() {
-        let budget = Budget::of(256 * MIB, 1, true).expect("budget");
-        let first = budget.page(mib(5)).await;
-        let second = std::pin::pin!(budget.page(mib(5)));
-        let mut second = second;
-        assert!(futures::poll!(&mut second).is_pending());
-        drop(first);
-        drop(second.await);
-        assert!(budget.page(mib(200)).await.is_some());
-        assert!(Budget::default().page(mib(200)).await.is_none());
+    #[test]
+    fn without_a_bound_what_is_declared_holds() {
+        let mut table = usual();
+        let memory = |table: &Table| {
+            let mut window = Arc::new(Budget::default()).window(table);
+            window.set_keys(mib(1000));
+            (window.open_files(), window.row_groups(3))
+        };
+        assert_eq!(memory(&table), (32, mib(48)));
+        table.parquet.open_partitions = 3;
+        table.parquet.row_group = Some(256 * MIB);
+        assert_eq!(memory(&table), (3, mib(256)));
     }
 }

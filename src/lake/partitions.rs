@@ -42,8 +42,8 @@ pub struct WriteOptions {
     pub first_file: u32,
     /// The keys of the window's rows so far.
     pub keys: KeyIndex,
-    /// The window's share of memory: how many files may be open at once (the least recently written is closed
-    /// first), and what their row groups may take (the largest is ended early).
+    /// The window's share of memory: how many files may be open at once, and what their row groups may take (the
+    /// largest is ended early).
     pub memory: WindowMemory,
 }
 
@@ -249,8 +249,8 @@ impl PartitionWriter {
 
     async fn open_file(&mut self, day: Day) -> Result<OpenFile> {
         while self.open.len() >= self.memory.open_files() && !self.open.is_empty() {
-            let stale = self.open.remove(0);
-            self.closed.push(stale.close().await?);
+            let spare = self.open.remove(self.spare());
+            self.closed.push(spare.close().await?);
         }
         let partition = match self.event {
             Some(_) => partition_name(&self.partition_column, day.and_then(calendar)),
@@ -259,6 +259,14 @@ impl PartitionWriter {
         let mut file = self.create_file(day, partition)?;
         file.ordinal = self.keys.add_file(file.writer.path())?;
         Ok(file)
+    }
+
+    /// The open file that is best closed: the one that was longest without rows. Where each of them had some of this
+    /// batch or the last, the rows of every page are spread over more days than may be open: these come in the order of
+    /// days, so that the file just written is the one whose next rows are farthest.
+    fn spare(&self) -> usize {
+        let idle = |file: &OpenFile| file.last_batch + 1 < self.batches;
+        if self.open.first().is_none_or(idle) { 0 } else { self.open.len() - 1 }
     }
 
     /// Ends row groups whose memory is better used elsewhere: of files that no rows come for, and of the

@@ -62,7 +62,8 @@ pub(super) fn table(
         ],
         parquet: ParquetOptions {
             compression: Compression::Zstd(1),
-            row_group_bytes: 128 << 20,
+            row_group: None,
+            open_partitions: 32,
             target_file_bytes: 512 << 20,
         },
     }

@@ -75,9 +75,15 @@ async fn extract_all(extraction: Extraction) -> Result<RunReport> {
     let Extraction { run_id, source, lake, units, refresh, jobs, .. } = extraction;
     let Extraction { memory, limits, clock, stop, progress, .. } = extraction;
     let at_once = jobs.min(units.len()).max(1);
-    let budget = memory.map(|total| Budget::of(total, at_once, lake.is_local())).transpose()?;
+    let budget = match memory {
+        Some(total) => {
+            let tables = units.iter().map(|unit| &*unit.stream.table);
+            Budget::of(total, at_once, lake.is_local(), tables)?
+        }
+        None => Budget::default(),
+    };
     lake.probe().await?;
-    let client = Client::new(&source, Arc::clone(&clock))?;
+    let client = Client::new(&source, Arc::clone(&clock))?.with_room(budget.room());
     progress.watch(client.clone());
     let run = Arc::new(Run {
         run_id,
@@ -87,7 +93,7 @@ async fn extract_all(extraction: Extraction) -> Result<RunReport> {
         },
         source,
         lake,
-        budget: Arc::new(budget.unwrap_or_default()),
+        budget: Arc::new(budget),
         refresh,
         extracted_at: clock.now(),
         clock,

@@ -79,7 +79,7 @@ impl Landing {
             footer: Footer::entries(table, &name.to_string(), &run.run_id),
             first_file: 1,
             keys,
-            memory: run.budget.window(),
+            memory: run.budget.window(table),
         };
         Ok(Self {
             staging: dir.staging_dir(&name, held.attempt()),
@@ -135,7 +135,7 @@ impl Landing {
         self.seen.extend(page.seen);
         self.validators.extend(page.validator);
         // What the encoders still hold of it counts as the row groups' memory.
-        drop(page.room);
+        drop(page.held);
         Ok(())
     }
 

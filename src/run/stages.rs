@@ -12,7 +12,7 @@ use tracing::Instrument as _;
 use crate::decode::shape::Shape;
 use crate::decode::{Decoded, Decoder};
 use crate::error::{Error, ErrorKind, Result};
-use crate::lake::budget::Budget;
+use crate::page::room::Held;
 use crate::page::{Page, Position, Validator};
 
 /// Pages that wait to be written.
@@ -41,21 +41,18 @@ pub(crate) struct Landed {
     /// The shape of everything up to this page, where it was asked for.
     pub(crate) shape: Option<Shape>,
     /// Given back with the page.
-    pub(crate) room: Option<OwnedSemaphorePermit>,
+    pub(crate) held: Held,
 }
 
-/// A page that waits for the decoder, and the room that it takes: in the queue, and in the memory of the run until
-/// it has landed.
+/// A page that waits for the decoder, and the room that it takes in the queue.
 #[derive(Debug)]
 pub(crate) struct Waiting {
     page: Result<Page>,
     _queued: Option<OwnedSemaphorePermit>,
-    room: Option<OwnedSemaphorePermit>,
 }
 
-/// Reads `pages` ahead of the decoder, as far as `budget` has room for them. The next request leaves when a page is
-/// in, not when it has found a place.
-pub(crate) fn fetch<S>(pages: S, budget: Arc<Budget>) -> Receiver<Waiting>
+/// Reads `pages` ahead of the decoder. The next request leaves when a page is in, not when it has found a place.
+pub(crate) fn fetch<S>(pages: S) -> Receiver<Waiting>
 where
     S: futures::Stream<Item = Result<Page>> + Send + 'static,
 {
@@ -67,7 +64,7 @@ where
         while let Some(page) = next {
             // Behind an error there is nothing.
             let more = page.is_ok();
-            let queued = queue(&sender, &room, &budget, page);
+            let queued = queue(&sender, &room, page);
             let fetched = async { Ok(if more { pages.next().await } else { None }) };
             match tokio::try_join!(queued, fetched) {
                 Ok(((), page)) => next = page,
@@ -85,21 +82,19 @@ struct Closed;
 async fn queue(
     sender: &Sender<Waiting>,
     queue: &Arc<Semaphore>,
-    budget: &Budget,
     page: Result<Page>,
 ) -> Result<(), Closed> {
     let bytes = page.as_ref().ok().map(|page| page.body.len());
     let taken = async {
-        let Some(bytes) = bytes else { return (None, None) };
+        let bytes = bytes?;
         let kib = u32::try_from(bytes / 1024).unwrap_or(u32::MAX).clamp(1, WAITING_KIB);
-        let queued = Arc::clone(queue).acquire_many_owned(kib).await.ok();
-        (queued, budget.page(bytes).await)
+        Arc::clone(queue).acquire_many_owned(kib).await.ok()
     };
-    let (queued, room) = tokio::select! {
+    let queued = tokio::select! {
         taken = taken => taken,
         () = sender.closed() => return Err(Closed),
     };
-    sender.send(Waiting { page, _queued: queued, room }).await.map_err(|_| Closed)
+    sender.send(Waiting { page, _queued: queued }).await.map_err(|_| Closed)
 }
 
 /// The decoding stage: its output, and what it has seen when that has ended.
@@ -127,8 +122,8 @@ impl Decoding {
         let work = move || {
             let _entered = span.entered();
             while let Some(page) = pages.blocking_recv() {
-                let Waiting { page, _queued, room } = page;
-                let page = page.and_then(|page| decode(&mut decoder, page, room, &wants));
+                let Waiting { page, _queued } = page;
+                let page = page.and_then(|page| decode(&mut decoder, page, &wants));
                 let failed = page.is_err();
                 if sender.blocking_send(page).is_err() || failed {
                     break;
@@ -170,12 +165,7 @@ impl Decoding {
     }
 }
 
-fn decode(
-    decoder: &mut Decoder,
-    page: Page,
-    room: Option<OwnedSemaphorePermit>,
-    wants: &AtomicBool,
-) -> Result<Landed> {
+fn decode(decoder: &mut Decoder, page: Page, wants: &AtomicBool) -> Result<Landed> {
     let decoded = decoder.decode(&page)?;
     let shape = wants.swap(false, Ordering::Relaxed).then(|| decoder.shape().clone());
     Ok(Landed {
@@ -186,7 +176,7 @@ fn decode(
         validator: page.validator,
         after: page.after,
         shape,
-        room,
+        held: page.held,
     })
 }
 
@@ -216,6 +206,7 @@ mod tests {
             validator: None,
             after: Position { pages: number, ..Position::start() },
             round_trip: Duration::ZERO,
+            held: Held::default(),
         })
     }
 
@@ -249,14 +240,14 @@ mod tests {
     async fn behind_an_error_there_is_nothing() {
         let failed = || Err(Error::new(ErrorKind::Api, "no"));
         let items = vec![page(1, 10), page(2, 10), failed(), page(4, 10)];
-        assert_eq!(numbers(fetch(futures::stream::iter(items), Arc::default())).await, [1, 2, 0]);
+        assert_eq!(numbers(fetch(futures::stream::iter(items))).await, [1, 2, 0]);
     }
 
     #[tokio::test]
     async fn fetching_goes_on_while_nobody_decodes_as_far_as_there_is_room() {
         for (size, most) in [(1024 * 1024, 10), (9 * 1024 * 1024, 3)] {
             let (pages, taken) = pages(vec![size; 12], Duration::from_millis(1));
-            let receiver = fetch(pages, Arc::default());
+            let receiver = fetch(pages);
             // As far as that, however slow the machine, and no further.
             while taken.load(Ordering::SeqCst) < most {
                 tokio::time::sleep(Duration::from_millis(5)).await;
@@ -288,7 +279,7 @@ mod tests {
     #[tokio::test]
     async fn a_shape_comes_once_for_as_often_as_it_is_asked_for_meanwhile() {
         let (decoder, pages) = decoder();
-        let pages = fetch(futures::stream::iter(pages), Arc::default());
+        let pages = fetch(futures::stream::iter(pages));
         let mut decoding = Decoding::start(decoder, pages).expect("stage");
         let mut with_shape = Vec::new();
         let mut number = 0;

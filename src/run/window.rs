@@ -89,7 +89,7 @@ async fn extract(run: &Run, unit: &Unit, meter: Arc<Meter>) -> Result<(Outcome, 
         meter,
         stop.clone(),
     );
-    let mut decoding = Decoding::start(decoder, fetch(pages, Arc::clone(&run.budget)))?;
+    let mut decoding = Decoding::start(decoder, fetch(pages))?;
     let ended = land(run, &mut landing, &mut decoding, &held).await;
     // Whoever still waits for the API, or for the loss of the window, waits for nothing now.
     stop.cancel();

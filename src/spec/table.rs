@@ -235,10 +235,19 @@ pub enum DriftAction {
 pub struct ParquetOptions {
     /// The codec and level.
     pub compression: Compression,
-    /// Bytes of a row group, before compression. Default 128 MiB.
-    pub row_group_bytes: u64,
+    /// Bytes of a row group, before compression, where declared.
+    pub row_group: Option<u64>,
     /// Bytes at which a data file is closed. Default 512 MiB.
     pub target_file_bytes: u64,
+    /// Partitions of a window whose files may be open at once. Default 32.
+    pub open_partitions: u16,
+}
+
+impl ParquetOptions {
+    /// Bytes of a row group, before compression: 128 MiB unless declared.
+    pub fn row_group_bytes(&self) -> u64 {
+        self.row_group.unwrap_or(128 << 20)
+    }
 }
 
 /// The codec of data files.

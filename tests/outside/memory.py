@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Five million records with a primary key inside `--memory 256MiB`, and budgets that are too small.
 
-    memory.py serve PORT PAGES     pages of a thousand small records, made from one template
+    memory.py serve PORT PAGES TIMES     pages of TIMES times a thousand small records, made from one template
 """
 
 import asyncio
@@ -20,7 +20,7 @@ WINDOW = ("--from", "2026-03-16", "--to", "2026-03-20", "--every", "4d")
 PLACE = b"@@@@@@"  # the page's number, in every id
 
 
-def template():
+def template(times):
     """A page whose records spread over the days, in runs, so that every page has rows for every partition."""
     records = []
     for n in range(PER_PAGE):
@@ -28,19 +28,19 @@ def template():
         at = f"2026-03-{day}T{second // 3600:02d}:{second // 60 % 60:02d}:{second % 60:02d}Z"
         records.append(f'{{"id":"evt_@@@@@@_{n:04d}","amount":"{n * 37 % 9973}.{n % 100:02d}",'
                        f'"status":"{("paid", "open", "late")[n % 3]}","created_at":"{at}"}}')
-    return ('{"items":[' + ",".join(records) + "]").encode()
+    return ('{"items":[' + ",".join(records * times) + "]").encode()
 
 
-async def serve(port, pages):
+async def serve(port, pages, times):
     """One page a request; the cursor is the next page's number."""
-    body = template()
+    body = template(times)
 
     async def connection(reader, writer):
         try:
             while head := await reader.readuntil(b"\r\n\r\n"):
                 found = re.search(rb"cursor=(\d+)", head.split(b"\r\n", 1)[0])
                 page = int(found.group(1)) if found else 1
-                end = f',"next":{page + 1 if page < pages else "null"}}}'.encode()
+                end = f',"next":{page + 1 if page < pages else "null"},"total":{pages * times * PER_PAGE}}}'.encode()
                 page = body.replace(PLACE, b"%06d" % page) + end
                 writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
                              % len(page) + page)
@@ -106,6 +106,25 @@ def killed_and_resumed(lakeward, source, lake, budget):
     return peak
 
 
+def large_pages(report, lakeward, source, folder, pages=40, times=150):
+    """Pages of 20 MB, which are sent side by side as far as there is room for them."""
+    (port,) = harness.free_ports()
+    text = source.read_text().replace("{ type: cursor, cursor: /next, param: cursor }", "{ type: page, param: cursor }")
+    text = re.sub(r"127.0.0.1:\d+", f"127.0.0.1:{port}", text) + "    total: /total\n    concurrency: 16\n"
+    large, lake = folder / "large.yaml", folder / "large"
+    large.write_text(text.replace("events.yaml", "keyless.yaml"))
+    keyless = (folder / "events.yaml").read_text().replace("primary_key: [id]\n", "")
+    (folder / "keyless.yaml").write_text(keyless)
+    command = [sys.executable, __file__, "serve", port, pages, times]
+    with harness.server(command, f"http://127.0.0.1:{port}/v1/events", folder / "large.log"):
+        with report.check(f"{pages} pages of 20 MB, concurrency 16, in --memory {BUDGET_MIB}MiB") as facts:
+            peak, wall, _ = lakeward.peak_mb("extract", large, "--lake", lake, *WINDOW, "--memory", f"{BUDGET_MIB}MiB")
+            facts += [f"peak {peak:.0f} MiB", f"wall {wall:.1f} s"]
+            c = harness.counts(lake, "events")
+            assert c["written"] == pages * times * PER_PAGE and c["pages"] == pages, c
+            assert peak <= BUDGET_MIB, f"peak memory is {peak:.0f} MiB"
+
+
 def run(report, lakeward, work):
     records = int(os.environ.get("OUTSIDE_MEMORY_RECORDS", 5_000_000))
     pages = records // PER_PAGE
@@ -113,7 +132,7 @@ def run(report, lakeward, work):
     (port,) = harness.free_ports()
     source, lake = write_source(folder, port), folder / "lake"
     often = write_source(folder, port, "checkpoint_every: 500ms")
-    command = [sys.executable, __file__, "serve", port, pages]
+    command = [sys.executable, __file__, "serve", port, pages, 1]
     with harness.server(command, f"http://127.0.0.1:{port}/v1/events", folder / "api.log"):
         with report.check(f"{records} records with a primary key in --memory {BUDGET_MIB}MiB") as facts:
             peak, wall, cpu = lakeward.peak_mb("extract", source, "--lake", lake, *WINDOW, "--memory", f"{BUDGET_MIB}MiB")
@@ -124,10 +143,11 @@ def run(report, lakeward, work):
             assert peak <= BUDGET_MIB, f"peak memory is {peak:.0f} MiB"
         with report.check("a budget that cannot do ends before the first request, and says the least"):
             ran = lakeward.extract(source, "--lake", folder / "none", *WINDOW, "--memory", "8MiB").expect(2)
-            assert re.search(r"the least for --jobs 1 is \d+MiB", ran.err), ran.err
+            assert re.search(r"the least for --jobs 1 and \d+ columns is \d+MiB", ran.err), ran.err
             assert not (folder / "none" / "events").exists()
+    large_pages(report, lakeward, source, folder)
     records, pages = records * 2 // 5, pages * 2 // 5
-    command[-1] = pages
+    command[-2] = pages
     with harness.server(command, f"http://127.0.0.1:{port}/v1/events", folder / "api.log"), s3.seaweedfs(folder) as store:
         with report.check(f"{records} records, killed in the middle and resumed in --memory 192MiB") as facts:
             facts.append(f"peak {killed_and_resumed(lakeward, often, folder / 'killed', 192):.0f} MiB")
@@ -146,4 +166,4 @@ def run(report, lakeward, work):
 
 
 if __name__ == "__main__":
-    asyncio.run(serve(int(sys.argv[2]), int(sys.argv[3])))
+    asyncio.run(serve(*map(int, sys.argv[2:])))

@@ -83,7 +83,8 @@ pub(super) fn table(fields: Vec<Field>) -> Table {
         fields,
         parquet: ParquetOptions {
             compression: Compression::Zstd(1),
-            row_group_bytes: 1 << 27,
+            row_group: Some(1 << 27),
+            open_partitions: 32,
             target_file_bytes: 1 << 29,
         },
     }

@@ -61,7 +61,8 @@ fn table(fields: Vec<Field>) -> Table {
         fields,
         parquet: ParquetOptions {
             compression: Compression::Uncompressed,
-            row_group_bytes: 1 << 27,
+            row_group: Some(1 << 27),
+            open_partitions: 32,
             target_file_bytes: 1 << 29,
         },
     }

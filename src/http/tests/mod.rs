@@ -197,7 +197,8 @@ fn table() -> Table {
         fields: Vec::new(),
         parquet: ParquetOptions {
             compression: Compression::Uncompressed,
-            row_group_bytes: 1,
+            row_group: Some(1),
+            open_partitions: 32,
             target_file_bytes: 1,
         },
     }

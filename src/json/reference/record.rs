@@ -2,6 +2,7 @@
 //!
 //! Of a key that comes twice in one object the last value stands for it as a whole, as if the first were not there.
 
+use std::collections::HashSet;
 use std::ops::Range;
 
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, Visitor};
@@ -233,11 +234,21 @@ impl<'t> Visitor<'t> for Members<'_, 't> {
                 let known = self.keys.members.get_mut(number as usize);
                 if known.is_some_and(|m| std::mem::replace(&mut m.serial, serial) == serial) {
                     duplicates += 1;
-                    self.met.retain(|met| met.member != Some(number));
                 }
             }
             self.met.push(Met { member, text });
         }
-        Ok((self.met, duplicates, surrogates))
+        let met = if duplicates > 0 { last_of_each(self.met) } else { self.met };
+        Ok((met, duplicates, surrogates))
     }
+}
+
+/// Of each key the last member, where it stands. All at once: to look for the earlier one at each key that comes again
+/// takes minutes in a record that is made for it.
+fn last_of_each(met: Vec<Met<'_>>) -> Vec<Met<'_>> {
+    let mut later = HashSet::with_capacity(met.len());
+    let last = met.into_iter().rev().filter(|met| met.member.is_none_or(|key| later.insert(key)));
+    let mut last: Vec<Met<'_>> = last.collect();
+    last.reverse();
+    last
 }

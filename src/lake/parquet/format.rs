@@ -63,7 +63,7 @@ impl DataFileFormat {
         }
         Ok(Self {
             properties: builder.build(),
-            group_bytes: options.row_group_bytes.max(1),
+            group_bytes: options.row_group_bytes().max(1),
             target_bytes: options.target_file_bytes.max(1),
             schema,
         })

@@ -48,7 +48,7 @@ async fn a_file_reads_back_and_is_what_close_said() {
     let lake = Lake::open(dir.path().to_str().expect("utf-8")).expect("lake");
     let given = many(20_000);
     let batches: Vec<RecordBatch> = given.chunks(1_000).map(batch).collect();
-    let format = format(schema(), |options| options.row_group_bytes = 400_000);
+    let format = format(schema(), |options| options.row_group = Some(400_000));
     let written = write(&lake, &format, &batches).await;
     let bytes = lake.read("t/x.parquet").await.expect("read").expect("there");
     assert_eq!(written.bytes, bytes.len() as u64);
@@ -72,7 +72,7 @@ async fn a_file_of_many_blocks_and_row_groups_reads_back() {
     let given = many(60_000);
     let format = format(schema(), |options| {
         options.compression = Compression::Uncompressed;
-        options.row_group_bytes = 3 << 20;
+        options.row_group = Some(3 << 20);
     });
     let written = write(&lake, &format, &[batch(&given[..50_000]), batch(&given[50_000..])]).await;
     assert!(written.bytes > 4 << 20, "{} bytes", written.bytes);
@@ -190,7 +190,7 @@ async fn the_bytes_do_not_depend_on_how_fast_the_encoders_are() {
     let lake = Lake::in_memory();
     let given = many(30_000);
     let batches: Vec<RecordBatch> = given.chunks(700).map(batch).collect();
-    let format = format(schema(), |options| options.row_group_bytes = 600_000);
+    let format = format(schema(), |options| options.row_group = Some(600_000));
     let one = write(&lake, &format, &batches).await;
     let mut writer = DataFileWriter::create(&lake, "t/y.parquet", &format).expect("create");
     let mut told = Vec::new();

@@ -29,15 +29,15 @@ fn options(table: Table, attempt: u64, keys: Option<KeyIndex>) -> WriteOptions {
         footer: vec![("lakeward.window".to_owned(), name().to_string())],
         first_file: 1,
         keys,
-        memory: two_files(),
+        memory: two_files(&table),
         table: Arc::new(table),
     }
 }
 
 /// So much memory that two files may be open.
-fn two_files() -> WindowMemory {
-    let budget = Budget::of(180 << 20, 1, false).expect("budget");
-    let memory = Arc::new(budget).window();
+fn two_files(table: &Table) -> WindowMemory {
+    let budget = Budget::of(180 << 20, 1, false, [table]).expect("budget");
+    let memory = Arc::new(budget).window(table);
     assert_eq!(memory.open_files(), 2);
     memory
 }
@@ -65,7 +65,7 @@ async fn read_all(lake: &Lake, files: &[StagedFile]) -> Vec<(String, Row)> {
 async fn rows_go_to_their_utc_day_and_files_say_what_is_in_them() {
     let lake = Lake::in_memory();
     let mut options = options(table(vec![0], None, Some(3)), 2, None);
-    options.memory = Arc::new(Budget::default()).window();
+    options.memory = Arc::new(Budget::default()).window(&options.table);
     let mut writer = PartitionWriter::new(lake.clone(), options).expect("writer");
     let given = [
         row("a", 0, Some(START)),
@@ -132,6 +132,24 @@ async fn open_files_are_bounded_and_full_ones_are_told() {
     assert!(closed.contains(&full[0]));
     assert_eq!(closed.len(), 6);
     assert_eq!(closed.iter().map(|file| file.rows).sum::<u64>(), 505);
+}
+
+#[tokio::test]
+async fn of_more_partitions_a_page_than_may_be_open_most_stay_open() {
+    let spec = table(vec![], None, Some(3));
+    let mut writer =
+        PartitionWriter::new(Lake::in_memory(), options(spec, 1, None)).expect("writer");
+    let page: Vec<Row> = (0..3).map(|day| row("a", day, Some(START + day * DAY))).collect();
+    for _ in 0..10 {
+        writer.write(&batch(&page)).await.expect("write");
+    }
+    // About half of what each page needs is still open; if the oldest were closed, nothing would be: 30 files.
+    assert_eq!(writer.barrier().await.expect("barrier").len(), 16);
+    // Days that follow one another close the one that was left.
+    for day in [4, 4, 5, 4, 5] {
+        writer.write(&batch(&[row("a", 0, Some(START + day * DAY))])).await.expect("write");
+    }
+    assert_eq!(writer.barrier().await.expect("barrier").len(), 2);
 }
 
 #[tokio::test]

@@ -127,7 +127,7 @@ impl ObjectStore for Bucket {
 fn writer(lake: &Lake) -> PartitionWriter {
     let mut table = table(vec![0], None, None);
     table.parquet.compression = Compression::Uncompressed;
-    table.parquet.row_group_bytes = 1 << 20;
+    table.parquet.row_group = Some(1 << 20);
     let window = "20260317T000000Z_20260320T000000Z".parse().expect("window");
     let options = WriteOptions {
         dir: TableDir::new("t").expect("dir"),
@@ -138,7 +138,7 @@ fn writer(lake: &Lake) -> PartitionWriter {
         first_file: 1,
         keys: KeyIndex::new(&table),
         // So little that rows are encoded and sent as they come.
-        memory: Arc::new(Budget::of(110 << 20, 1, true).expect("budget")).window(),
+        memory: Arc::new(Budget::of(110 << 20, 1, true, [&table]).expect("budget")).window(&table),
         table: Arc::new(table),
     };
     PartitionWriter::new(lake.clone(), options).expect("writer")

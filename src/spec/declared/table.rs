@@ -90,10 +90,14 @@ pub(crate) enum DriftAction {
 pub(crate) struct Parquet {
     /// The codec: `zstd(1)` to `zstd(22)`, `snappy` or `none`. Default zstd(1).
     pub(crate) compression: Option<String>,
-    /// The size of a row group before compression. Default 128MiB.
+    /// The size of a row group before compression. Default 128MiB, or 48MiB encoded over all open partitions of a window.
     pub(crate) row_group: Option<Size>,
     /// The size at which a data file is closed. Default 512MiB.
     pub(crate) target_file: Option<Size>,
+    /// Partitions of a window whose files may be open at once. Where a page has rows of more, files are closed and begun
+    /// again. Default 32.
+    #[schemars(range(min = 1))]
+    pub(crate) open_partitions: Option<u16>,
 }
 
 /// One column.

@@ -302,9 +302,20 @@ fn parquet(
     let written = written.cloned().unwrap_or_default();
     let codec = written.compression.as_deref().unwrap_or("zstd(1)");
     let codec = compression(document, &place.key("compression"), codec);
-    let group = size(document, &place.key("row_group"), written.row_group.as_ref(), 128 << 20);
+    let group = written.row_group.as_ref();
+    let group = group.map(|group| size(document, &place.key("row_group"), Some(group), 0));
     let file = size(document, &place.key("target_file"), written.target_file.as_ref(), 512 << 20);
-    Some(ParquetOptions { compression: codec?, row_group_bytes: group?, target_file_bytes: file? })
+    let open_partitions = written.open_partitions.unwrap_or(32);
+    if open_partitions == 0 {
+        document.error(&place.key("open_partitions"), "one partition is open at least");
+        return None;
+    }
+    Some(ParquetOptions {
+        compression: codec?,
+        row_group: group.map_or(Some(None), |group| group.map(Some))?,
+        target_file_bytes: file?,
+        open_partitions,
+    })
 }
 
 fn compression(document: &mut Document, place: &Place, text: &str) -> Option<Compression> {

@@ -1,0 +1,187 @@
+//! The room that pages take in memory, from before their request leaves until their rows have landed.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// Bytes that a page takes for each of its own: its text, what was read of it, the columns made of it, and the holes
+/// that they leave.
+const COST: u64 = 4;
+
+/// What the pages of a run may take together; clones share it. Without a number there is no bound.
+#[derive(Clone, Debug, Default)]
+pub struct Room(Option<Arc<Bounded>>);
+
+#[derive(Debug)]
+struct Bounded {
+    /// In KiB.
+    total: u64,
+    free: Arc<Semaphore>,
+    /// KiB that pages take beyond what there is.
+    beyond: AtomicU64,
+    /// The largest page so far, in bytes; none before the first.
+    largest: AtomicU64,
+}
+
+/// What a page has taken; given back when it is dropped.
+#[derive(Debug, Default)]
+pub struct Held(Option<Taken>);
+
+#[derive(Debug)]
+struct Taken {
+    room: Arc<Bounded>,
+    permit: OwnedSemaphorePermit,
+    /// KiB beyond the permit.
+    beyond: u64,
+}
+
+impl Room {
+    /// Room of `bytes`.
+    pub fn of(bytes: u64) -> Self {
+        let kib = usize::try_from(bytes / 1024).unwrap_or(usize::MAX);
+        // As many as one page can take.
+        let kib = kib.min(Semaphore::MAX_PERMITS).min(u32::MAX as usize);
+        Self(Some(Arc::new(Bounded {
+            total: kib as u64,
+            free: Arc::new(Semaphore::new(kib)),
+            beyond: AtomicU64::new(0),
+            largest: AtomicU64::new(0),
+        })))
+    }
+
+    /// Waits until there is room for a page that is `expected` to have so many bytes. One that is larger than all the
+    /// room, and the first of a run, of which nothing is known, wait until they are alone.
+    ///
+    /// Who holds room for pages in the order in which they are landed never waits for ever.
+    pub async fn hold(&self, expected: Option<usize>) -> Held {
+        let Some(room) = &self.0 else { return Held(None) };
+        let kib = room.permits(expected);
+        let permit = Arc::clone(&room.free).acquire_many_owned(kib).await.ok();
+        Held(permit.map(|permit| room.taken(permit)))
+    }
+
+    /// The same where there is room now.
+    pub fn hold_free(&self, expected: Option<usize>) -> Option<Held> {
+        let Some(room) = &self.0 else { return Some(Held(None)) };
+        let kib = room.permits(expected);
+        let permit = Arc::clone(&room.free).try_acquire_many_owned(kib).ok()?;
+        Some(Held(Some(room.taken(permit))))
+    }
+
+    /// Bytes of the largest page so far.
+    pub fn largest(&self) -> u64 {
+        self.0.as_ref().map_or(0, |room| room.largest.load(Ordering::Relaxed))
+    }
+
+    /// Bytes that pages take beyond the room, because they are larger than was expected, or than all of it.
+    pub fn beyond(&self) -> u64 {
+        self.0.as_ref().map_or(0, |room| room.beyond.load(Ordering::Relaxed) * 1024)
+    }
+}
+
+impl Bounded {
+    /// What a page takes that is expected to have so many bytes.
+    fn permits(&self, expected: Option<usize>) -> u32 {
+        let known = match self.largest.load(Ordering::Relaxed) {
+            0 => None,
+            largest => Some(largest),
+        };
+        let kib = match expected.map(|bytes| bytes as u64).or(known) {
+            Some(bytes) => cost(bytes).min(self.total),
+            None => self.total,
+        };
+        u32::try_from(kib).unwrap_or(u32::MAX)
+    }
+
+    fn taken(self: &Arc<Self>, permit: OwnedSemaphorePermit) -> Taken {
+        Taken { room: Arc::clone(self), permit, beyond: 0 }
+    }
+}
+
+/// In KiB.
+fn cost(bytes: u64) -> u64 {
+    (bytes.saturating_mul(COST) / 1024).max(1)
+}
+
+impl Held {
+    /// Counts the page as it is: gives back what it does not need, and takes what it needs without waiting.
+    pub fn count(&mut self, bytes: usize) {
+        let Some(taken) = &mut self.0 else { return };
+        let (bytes, room) = (bytes as u64, Arc::clone(&taken.room));
+        room.largest.fetch_max(bytes, Ordering::Relaxed);
+        let (wanted, has) = (cost(bytes), taken.permit.num_permits() as u64);
+        if let Some(surplus) = has.checked_sub(wanted) {
+            let surplus = usize::try_from(surplus).unwrap_or_default();
+            drop(taken.permit.split(surplus));
+            return;
+        }
+        let lacking = wanted - has;
+        let free = lacking.min(room.free.available_permits() as u64);
+        let free = u32::try_from(free).unwrap_or_default();
+        let more = Arc::clone(&room.free).try_acquire_many_owned(free).ok();
+        let more = more.map_or(0, |permit| {
+            let kib = permit.num_permits() as u64;
+            taken.permit.merge(permit);
+            kib
+        });
+        taken.beyond = lacking - more;
+        room.beyond.fetch_add(taken.beyond, Ordering::Relaxed);
+    }
+}
+
+impl Drop for Taken {
+    fn drop(&mut self) {
+        self.room.beyond.fetch_sub(self.beyond, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MIB: usize = 1 << 20;
+
+    #[tokio::test]
+    async fn pages_wait_for_room_and_the_largest_goes_alone() {
+        let room = Room::of(32 << 20);
+        let mut first = room.hold(None).await;
+        assert!(room.hold_free(Some(1)).is_none(), "nothing is known of the first");
+        first.count(5 * MIB);
+        let mut second = std::pin::pin!(room.hold(Some(5 * MIB)));
+        assert!(futures::poll!(&mut second).is_pending());
+        assert!(room.hold_free(Some(1)).is_none(), "who waits comes first");
+        drop(first);
+        drop(second.await);
+        let large = room.hold(Some(200 * MIB)).await;
+        assert!(room.hold_free(Some(1)).is_none());
+        drop(large);
+        assert!(room.hold_free(Some(8 * MIB)).is_some());
+    }
+
+    #[tokio::test]
+    async fn what_was_not_expected_is_counted_beyond_the_room() {
+        let room = Room::of(32 << 20);
+        let mut page = room.hold(Some(MIB)).await;
+        page.count(2 * MIB);
+        assert_eq!(room.beyond(), 0);
+        let mut other = room.hold(Some(MIB)).await;
+        other.count(10 * MIB);
+        assert_eq!(room.beyond(), 16 << 20);
+        drop(page);
+        drop(other);
+        assert_eq!(room.beyond(), 0);
+        // The largest so far is what a page is expected to be of which nothing else is known.
+        let (least, more) = (room.hold_free(None), room.hold_free(Some(1)));
+        assert!(least.is_some() && more.is_none());
+    }
+
+    #[tokio::test]
+    async fn without_a_number_there_is_room() {
+        let room = Room::default();
+        let mut held = room.hold_free(Some(usize::MAX)).expect("room");
+        held.count(usize::MAX);
+        drop(room.hold(None).await);
+        assert_eq!(room.beyond(), 0);
+    }
+}
