@@ -91,6 +91,12 @@ impl Client {
         self.origin().pace.waiting()
     }
 
+    /// Waits, at the end of a run, for a refresh token that is being rotated, which would be lost with the process; at
+    /// most as long as a request may take.
+    pub async fn settle(&self) {
+        self.origin().settle_tokens().await;
+    }
+
     /// Resolves the source's secrets now instead of at the first request, so that a missing one is found
     /// before anything is begun.
     ///
@@ -150,7 +156,7 @@ impl Client {
         request: &PageRequest,
         plan: &Arc<Plan>,
         on_status: &BTreeMap<u16, OnStatus>,
-        meter: &Meter,
+        meter: &Arc<Meter>,
         (allowance, lane): (&Allowance, &Lane),
     ) -> Result<Fetched> {
         let origin = self.origin();

@@ -1,8 +1,8 @@
 //! `conditional: true`: whether the pages of a window are what they were, asked by `If-None-Match` and
 //! `If-Modified-Since` (RFC 9110 §13.1) instead of fetched.
 //!
-//! A page's validator speaks of that page alone. So each page that came with one is asked for again, and only a window
-//! of which all are answered by 304 is unchanged; the first answer that is not ends the asking.
+//! A page's validator speaks of that page alone. So each page is asked for again, and only a window of
+//! which all came with one and all are answered by 304 is unchanged; the first answer that is not ends the asking.
 
 use std::sync::Arc;
 
@@ -29,7 +29,8 @@ pub(super) fn validator(page: u64, asked: &Cursor, headers: &HeaderMap) -> Optio
     says.then(|| Validator { page, asked: asked.clone(), etag, last_modified })
 }
 
-/// Whether the API says of every page with a validator that it is what it was. Never without the first page's.
+/// Whether the API says of each of the window's `pages` that it is what it was. Never where one came without a
+/// validator: it may hold what is new.
 ///
 /// # Errors
 /// As the items of [`pages`](crate::http::pages::pages).
@@ -37,10 +38,11 @@ pub async fn is_unchanged(
     client: &Client,
     stream: &Stream,
     window: Window,
-    validators: &[Validator],
-    meter: &Meter,
+    (pages, validators): (u64, &[Validator]),
+    meter: &Arc<Meter>,
 ) -> Result<bool> {
-    if validators.first().is_none_or(|first| first.page != 1) {
+    let whole = (1..=pages).eq(validators.iter().map(|validator| validator.page));
+    if !whole || pages == 0 {
         return Ok(false);
     }
     let plan = Arc::new(Plan::new(stream, Paths::default()));

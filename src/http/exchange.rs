@@ -34,7 +34,7 @@ pub(super) struct Exchange<'a> {
     pub(super) request: &'a PageRequest,
     pub(super) plan: &'a Arc<Plan>,
     pub(super) on_status: &'a BTreeMap<u16, OnStatus>,
-    pub(super) meter: &'a Meter,
+    pub(super) meter: &'a Arc<Meter>,
     /// Who looks on.
     pub(super) witness: Option<&'a Witness>,
 }
@@ -85,8 +85,26 @@ pub(super) struct Hop {
     pub(super) url: Url,
     pub(super) body: Option<Bytes>,
     pub(super) request_id: String,
-    /// The token that it was sent with, by its number.
-    pub(super) token: Option<u64>,
+    /// The token that it was sent with.
+    pub(super) token: Option<Sent>,
+    /// Tokens that were refused to it.
+    pub(super) refusals: u32,
+}
+
+/// A token that a request was sent with.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Sent {
+    /// Its number.
+    pub(super) serial: u64,
+    /// Whether nobody else had used it.
+    pub(super) fresh: bool,
+}
+
+impl Hop {
+    /// Whether a refusal is no reason to give up yet.
+    fn may_renew(&self) -> bool {
+        self.token.is_some_and(|token| self.refusals == 0 || !token.fresh)
+    }
 }
 
 impl Exchange<'_> {
@@ -104,27 +122,33 @@ impl Exchange<'_> {
             body: self.request.body.clone(),
             request_id: String::new(),
             token: None,
+            refusals: 0,
         };
-        let mut renewed = false;
-        for _ in 0..=MAX_REDIRECTS {
+        let mut redirects = 0;
+        loop {
             hop.request_id = new_request_id();
             let reply = match self.send(&mut hop).await? {
                 Ok(reply) => reply,
                 Err(lost) => return self.lost(lost, &hop),
             };
             match classify(reply.status.as_u16(), self.on_status) {
+                Class::Follow if redirects == MAX_REDIRECTS => {
+                    let what = format!("more than {MAX_REDIRECTS} redirects");
+                    return Err(self.place(Error::new(ErrorKind::Api, what), &hop));
+                }
                 Class::Follow => {
+                    redirects += 1;
                     hop = self.redirected(&hop, &reply).map_err(|e| self.place(e, &hop))?;
                 }
-                Class::Credentials if !renewed && hop.token.is_some() => {
-                    renewed = true;
-                    self.renew(&hop).await?;
+                // Of a token that others use too, they may have used up what it was good for. One that nobody else
+                // has used, got after a refusal, is refused for good.
+                Class::Credentials if hop.may_renew() => {
+                    self.refused(&hop).await?;
+                    hop.refusals += 1;
                 }
                 class => return self.judge(class, reply, hop).await,
             }
         }
-        let error = Error::new(ErrorKind::Api, format!("more than {MAX_REDIRECTS} redirects"));
-        Err(self.place(error, &hop))
     }
 
     async fn send(&self, hop: &mut Hop) -> Result<Result<Reply, Lost>> {
@@ -135,10 +159,12 @@ impl Exchange<'_> {
         let permit = origin.pace().await?;
         drop(turn);
         // Now, as a wait may have been longer than a token lives or a signature counts.
-        hop.token = self.authenticate(&mut request, hop).await?;
+        let (token, alone) = self.authenticate(&mut request, hop).await?;
+        hop.token = token;
         Meter::count(&self.meter.requests);
         let asked = self.witness.is_some().then(|| self.asked(&request));
         let sent = origin.transport.send(request).await.map_err(|e| self.place(e, hop))?;
+        drop(alone);
         if let Ok(reply) = &sent {
             permit.answered(reply.status, &reply.headers);
             tracing::debug!(
@@ -180,7 +206,8 @@ impl Exchange<'_> {
         let (method, body) =
             if becomes_get { (Method::GET, None) } else { (hop.method.clone(), hop.body.clone()) };
         // A new one when it is sent; until then an error speaks of the answer that led here.
-        Ok(Hop { method, url, body, request_id: hop.request_id.clone(), token: None })
+        let request_id = hop.request_id.clone();
+        Ok(Hop { method, url, body, request_id, token: None, refusals: hop.refusals })
     }
 
     async fn judge(&self, class: Class, reply: Reply, hop: Hop) -> Result<Outcome> {

@@ -21,7 +21,7 @@ use crate::spec::source::{Http, Retry, Source};
 /// What all clones of a client share.
 #[derive(Debug)]
 pub(super) struct Origin {
-    pub(super) transport: Transport,
+    pub(super) transport: Arc<Transport>,
     pub(super) http: Http,
     pub(super) routes: Routes,
     pub(super) clock: Arc<dyn Clock>,
@@ -50,7 +50,7 @@ impl Origin {
     /// `Config` when the CA bundle, the client certificate, the proxy or the rate limit cannot be used.
     pub(super) fn new(source: &Source, clock: Arc<dyn Clock>) -> Result<Self> {
         Ok(Self {
-            transport: Transport::new(source)?,
+            transport: Arc::new(Transport::new(source)?),
             routes: Routes::new(&source.base_url, &source.http.allow_hosts),
             http: source.http.clone(),
             warned_moved: AtomicBool::new(false),
@@ -106,18 +106,24 @@ impl Origin {
     }
 
     /// What a token is asked for with.
-    pub(super) fn caller<'a>(
-        &'a self,
-        credentials: &'a Credentials,
-        meter: &'a Meter,
-    ) -> Caller<'a> {
+    pub(super) fn caller(&self, credentials: &Credentials, meter: &Arc<Meter>) -> Caller {
         Caller {
-            transport: &self.transport,
-            user_agent: &self.http.user_agent,
-            retry: &self.retry,
-            clock: &*self.clock,
-            scrubber: &credentials.scrubber,
-            meter,
+            transport: Arc::clone(&self.transport),
+            user_agent: self.http.user_agent.clone(),
+            most_bytes: self.http.max_page_bytes,
+            retry: self.retry.clone(),
+            clock: Arc::clone(&self.clock),
+            scrubber: credentials.scrubber.clone(),
+            meter: Arc::clone(meter),
+        }
+    }
+
+    /// Waits for the answer to a request that uses up a refresh token, at most as long as a request may take, and
+    /// lets none be sent any more: before the end of the process, which would lose the next token.
+    pub(super) async fn settle_tokens(&self) {
+        let credentials = self.credentials.get();
+        if let Some(tokens) = credentials.and_then(|known| known.authenticator.tokens()) {
+            let _ = tokio::time::timeout(self.http.timeout, tokens.settle()).await;
         }
     }
 

@@ -7,7 +7,8 @@ use reqwest::header::{
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::http::auth::signing::Signing;
-use crate::http::exchange::{Exchange, Hop};
+use crate::http::auth::token::Alone;
+use crate::http::exchange::{Exchange, Hop, Sent};
 use crate::http::inflate::ACCEPTED;
 use crate::http::redirect::is_credential;
 use crate::http::witness::Asked;
@@ -51,34 +52,40 @@ impl Exchange<'_> {
         Ok(request)
     }
 
-    /// Puts the credentials on a request that goes home; the number of the token, where it is one.
+    /// Puts the credentials on a request that goes home; says which token, where it is one, and keeps it from others
+    /// for as long where it must be the first to use it.
     pub(super) async fn authenticate(
         &self,
         request: &mut Request,
         hop: &Hop,
-    ) -> Result<Option<u64>> {
+    ) -> Result<(Option<Sent>, Option<Alone>)> {
         let origin = self.origin;
         let credentials = origin.credentials()?;
         if !origin.routes.is_home(&hop.url) {
-            return Ok(None);
+            return Ok((None, None));
         }
         if let Some(tokens) = credentials.authenticator.tokens() {
-            let held = tokens.current(&origin.caller(credentials, self.meter)).await?;
+            let (now, caller) = (origin.clock.now(), || origin.caller(credentials, self.meter));
+            let (held, alone) = match hop.refusals {
+                0 => (tokens.current(now, caller).await?, None),
+                1 => tokens.other(now, caller).await?,
+                _ => tokens.fresh(caller()).await.map(|(held, alone)| (held, Some(alone)))?,
+            };
             request.headers_mut().insert(AUTHORIZATION, held.header);
-            return Ok(Some(held.serial));
+            return Ok((Some(Sent { serial: held.serial, fresh: alone.is_some() }), alone));
         }
         let signing =
             Signing { body: hop.body.as_deref().unwrap_or_default(), now: origin.clock.now() };
         credentials.authenticator.apply(request, &signing)?;
-        Ok(None)
+        Ok((None, None))
     }
 
-    /// The API refused the token that `hop` was sent with: the next one is got anew, once for all who were refused.
-    pub(super) async fn renew(&self, hop: &Hop) -> Result<()> {
+    /// The API refused the token that `hop` was sent with: it is sent no more.
+    pub(super) async fn refused(&self, hop: &Hop) -> Result<()> {
         let credentials = self.origin.credentials()?;
-        if let (Some(tokens), Some(serial)) = (credentials.authenticator.tokens(), hop.token) {
+        if let (Some(tokens), Some(sent)) = (credentials.authenticator.tokens(), hop.token) {
             tracing::debug!(request_id = %hop.request_id, "the API refused the token: getting another");
-            tokens.refuse(serial).await;
+            tokens.refuse(sent.serial).await;
         }
         Ok(())
     }

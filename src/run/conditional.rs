@@ -1,5 +1,7 @@
 //! `conditional: true`: a refresh that asks first whether anything has changed.
 
+use std::sync::Arc;
+
 use crate::error::Result;
 use crate::http::conditional::is_unchanged;
 use crate::manifest::chain::Chain;
@@ -17,7 +19,7 @@ pub(crate) async fn unchanged(
     run: &Run,
     unit: &Unit,
     chain: &Chain,
-    meter: &Meter,
+    meter: &Arc<Meter>,
 ) -> Result<Option<Manifest>> {
     if !(run.refresh && unit.stream.conditional) {
         return Ok(None);
@@ -30,13 +32,13 @@ pub(crate) async fn unchanged(
     if !(settled && same) {
         return Ok(None);
     }
-    let validators = &manifest.checkpoint.validators;
+    let pages = (manifest.checkpoint.pages, &*manifest.checkpoint.validators);
     let stop = run.stop.child();
     let asked = stop.run_until_cancelled(is_unchanged(
         &run.client,
         &unit.stream,
         unit.window,
-        validators,
+        pages,
         meter,
     ));
     match (asked.await, run.stop.cause()) {

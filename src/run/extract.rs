@@ -115,6 +115,7 @@ async fn extract_all(extraction: Extraction) -> Result<RunReport> {
     if let Some(deadline) = deadline {
         deadline.abort();
     }
+    run.client.settle().await;
     let traffic = Traffic::from(&run.meter);
     Ok(RunReport::new(run.run_id.clone(), windows, traffic))
 }

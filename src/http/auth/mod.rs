@@ -12,6 +12,8 @@ pub(in crate::http) mod signing;
 mod sigv4;
 pub(in crate::http) mod token;
 
+use std::sync::Arc;
+
 use reqwest::Request;
 use url::Url;
 
@@ -44,7 +46,7 @@ pub enum Authenticator {
     /// AWS Signature Version 4.
     AwsSigv4(Sigv4),
     /// A token from an endpoint.
-    Token(Box<Tokens>),
+    Token(Arc<Tokens>),
 }
 
 impl Authenticator {
@@ -64,7 +66,7 @@ impl Authenticator {
             | Auth::RefreshToken { .. }
             | Auth::JwtLogin { .. }
             | Auth::JwtBearer { .. } => {
-                Tokens::resolve(auth)?.map_or(Self::None, |tokens| Self::Token(Box::new(tokens)))
+                Tokens::resolve(auth)?.map_or(Self::None, |tokens| Self::Token(Arc::new(tokens)))
             }
         })
     }
@@ -90,7 +92,7 @@ impl Authenticator {
     }
 
     /// The tokens, of a type that has them.
-    pub(in crate::http) fn tokens(&self) -> Option<&Tokens> {
+    pub(in crate::http) fn tokens(&self) -> Option<&Arc<Tokens>> {
         if let Self::Token(tokens) = self { Some(tokens) } else { None }
     }
 

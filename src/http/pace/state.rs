@@ -125,6 +125,7 @@ impl State {
                 return Gate::Until(asked, Why::Asked);
             }
             self.asked = None;
+            self.brake.waited(now);
             self.first = First::Wanted { after_reset: false };
         }
         if self.quotas.expire(now, self.in_flight, part) {

@@ -97,6 +97,18 @@ async fn waiters_of_a_refused_token_share_one_renewal_too() {
     assert_eq!(tokens_asked(&server), 2);
 }
 
+/// More requests at once than a token is good for: the others are refused with good credentials, again and again.
+#[tokio::test]
+async fn a_token_that_dies_before_all_waiters_had_it_loses_no_window() {
+    let server = dying_tokens(5, "").await;
+    let mut run = Run::new(&server, Pagination::Page(by_page()));
+    run.source.auth = Auth::ClientCredentials(client_of(&server));
+    let client = Client::new(&run.source, Arc::new(crate::clock::SystemClock)).expect("client");
+    let all = futures::future::join_all((0..40).map(|_| run.with(client.clone()))).await;
+    assert!(all.iter().flatten().all(Result::is_ok));
+    assert!(all.iter().all(|pages| pages.len() == 12));
+}
+
 #[tokio::test]
 async fn a_token_is_renewed_before_it_ends() {
     // Half of a token's minute is over after every third look at the clock or so.
@@ -171,6 +183,21 @@ async fn what_an_endpoint_may_answer_instead_of_a_token() {
             1,
         ),
         (vec![json("{}")], ErrorKind::Credentials, "has no access_token", 1),
+        (
+            vec![json(r#"{"error":"bad_code","error_description":"hunter2+/ is used"}"#)],
+            ErrorKind::Credentials,
+            "refused (200 OK): bad_code, [redacted] is used",
+            1,
+        ),
+        // What could not be read may be a token.
+        (vec![json("access_token=hunter2&x=1")], ErrorKind::Credentials, "is not shown", 1),
+        (vec![json(r#"{"access_token":"hunter2"#)], ErrorKind::Credentials, "is not JSON", 1),
+        (
+            vec![json(r#"{"access_token":"a","token_type":"mac hunter2+/"}"#)],
+            ErrorKind::Credentials,
+            "type `mac [redacted]`",
+            1,
+        ),
         (
             vec![json(r#"{"access_token":"a","token_type":"DPoP"}"#)],
             ErrorKind::Credentials,
@@ -280,6 +307,45 @@ async fn a_rotated_refresh_token_is_kept_before_the_access_token_is_used() {
     let (_, error) = other.failed().await;
     assert_eq!(error.kind(), ErrorKind::Credentials);
     assert!(error.hint_text().unwrap_or_default().contains("obtain a new one"), "{error:?}");
+}
+
+/// A run that is stopped while a token is rotated: the answer holds the only one that is still good.
+#[tokio::test]
+async fn a_refresh_token_that_is_used_up_when_a_run_stops_is_kept() {
+    let dir = tempfile::tempdir().expect("dir");
+    let store = dir.path().join("tokens.json");
+    let server = Server::answering(|asked| match asked.line.starts_with("POST /token") {
+        true => (
+            Duration::from_millis(300),
+            json(r#"{"access_token":"live","refresh_token":"next","expires_in":3600}"#),
+        ),
+        false => (Duration::ZERO, json(r#"{"items":[1]}"#)),
+    })
+    .await;
+    let mut run = Run::new(&server, Pagination::None);
+    run.source.auth = Auth::RefreshToken {
+        client: client_of(&server),
+        refresh_token: secret("first"),
+        token_store: store.clone(),
+    };
+    let client = Client::new(&run.source, Arc::new(crate::clock::SystemClock)).expect("client");
+    let stop = async {
+        while server.asked().is_empty() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        run.stop.cancel();
+    };
+    let (pages, ()) = tokio::join!(run.with(client.clone()), stop);
+    assert!(matches!(&*pages, [Err(error)] if error.kind() == ErrorKind::Interrupted));
+    assert!(!store.exists(), "stopped before the answer");
+    client.settle().await;
+    let kept = std::fs::read_to_string(&store).expect("kept");
+    assert!(kept.contains("\"next\""), "{kept}");
+    // From then on none is used up, as its answer would be lost.
+    run.stop = Stop::new();
+    let pages = run.with(client).await;
+    assert!(matches!(&*pages, [Ok(_)]), "the token that came is still good: {pages:?}");
+    assert_eq!(tokens_asked(&server), 1);
 }
 
 #[tokio::test]

@@ -78,12 +78,16 @@ fn lifetime_of(token: &str, now: DateTime<Utc>) -> Option<TimeDelta> {
     TimeDelta::try_seconds(life as i64).filter(|life| *life > TimeDelta::zero())
 }
 
+/// The code and the description of an error.
+pub(super) type Named = (String, Option<String>);
+
 /// The error that RFC 6749 section 5.2 has an endpoint name, with its description.
-pub(super) fn error_of(body: &[u8]) -> Option<(String, Option<String>)> {
+pub(super) fn error_of(body: &[u8]) -> Option<Named> {
     let answer: Value = serde_json::from_slice(body).ok()?;
     // Whole: cut before credentials are taken out, one that straddles the cut would show its beginning.
     let text = |key: &str| Some(answer.get(key)?.as_str()?.to_owned());
-    Some((text("error")?, text("error_description")))
+    let code = text("error").filter(|code| !code.is_empty())?;
+    Some((code, text("error_description")))
 }
 
 #[cfg(test)]

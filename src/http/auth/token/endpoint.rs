@@ -1,34 +1,41 @@
 //! One request for a token, with its retries: what the endpoint answered, or why there is no token.
 
+use std::sync::Arc;
+
+use bytes::Bytes;
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderName, HeaderValue, LOCATION, USER_AGENT};
 use reqwest::{Method, Request, StatusCode};
 use serde_json::Value;
 use url::Url;
 
-use super::answer::error_of;
+use super::answer::{Granted, Named, error_of};
 use crate::clock::Clock;
 use crate::error::{Error, ErrorKind, Result};
+use crate::http::body::charset::Media;
 use crate::http::excerpt::Scrubber;
+use crate::http::inflate::Codings;
 use crate::http::pace;
 use crate::http::retry::{self, Verdict};
 use crate::http::status::{Class, classify};
 use crate::http::transport::{Lost, Reply, Transport};
 use crate::page::Meter;
 use crate::redact::SafeUrl;
-use crate::spec::source::Retry;
+use crate::spec::source::{Format, Retry};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// What a token is asked for with.
-pub(in crate::http) struct Caller<'a> {
-    pub(in crate::http) transport: &'a Transport,
-    pub(in crate::http) user_agent: &'a str,
-    pub(in crate::http) retry: &'a Retry,
-    pub(in crate::http) clock: &'a dyn Clock,
+pub(in crate::http) struct Caller {
+    pub(in crate::http) transport: Arc<Transport>,
+    pub(in crate::http) user_agent: String,
+    /// Of an answer, inflated.
+    pub(in crate::http) most_bytes: u64,
+    pub(in crate::http) retry: Retry,
+    pub(in crate::http) clock: Arc<dyn Clock>,
     /// Learns the tokens.
-    pub(in crate::http) scrubber: &'a Scrubber,
+    pub(in crate::http) scrubber: Scrubber,
     /// Counts the requests with those for pages.
-    pub(in crate::http) meter: &'a Meter,
+    pub(in crate::http) meter: Arc<Meter>,
 }
 
 /// What is sent to a token endpoint.
@@ -39,12 +46,17 @@ pub(super) struct Ask<'a> {
     pub(super) body: String,
 }
 
-impl Caller<'_> {
-    /// Sends `ask`, anew for every attempt, until it is answered by a JSON value.
+impl Caller {
+    /// Sends `ask`, anew for every attempt, until it is answered, and reads the answer with `read`, which gives the end
+    /// of a sentence about what it lacks.
     ///
     /// # Errors
     /// `Credentials` where the endpoint refuses, redirects or answers something else; `Transient` where it cannot answer.
-    pub(super) async fn ask<'a>(&self, ask: impl Fn() -> Result<Ask<'a>>) -> Result<Value> {
+    pub(super) async fn ask<'a>(
+        &self,
+        ask: impl Fn() -> Result<Ask<'a>>,
+        read: impl Fn(&Value) -> Result<Granted, String>,
+    ) -> Result<Granted> {
         let mut attempt = 1;
         loop {
             let ask = ask()?;
@@ -60,7 +72,7 @@ impl Caller<'_> {
                         let asked = pace::asked(&reply.headers, self.clock.now());
                         (format!("it answered {}", reply.status), asked)
                     }
-                    _ => return self.read(&reply).map_err(place),
+                    _ => return self.read(&reply, &read).map_err(place),
                 },
                 Err(lost) => (lost_to(lost).map_err(place)?, None),
             };
@@ -68,7 +80,7 @@ impl Caller<'_> {
                 let message = format!("the token endpoint could not answer: {reason}");
                 place(Error::new(ErrorKind::Transient, message).with("attempts", attempt))
             };
-            match retry::verdict(self.retry, attempt, asked, rand::random()) {
+            match retry::verdict(&self.retry, attempt, asked, rand::random()) {
                 Verdict::Wait(wait) => {
                     tracing::warn!(request_id = %id, "the token endpoint: {reason}, retrying in {:.1} s", wait.as_secs_f64());
                     tokio::time::sleep(wait).await;
@@ -97,7 +109,7 @@ impl Caller<'_> {
         let headers = request.headers_mut();
         headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(ask.content_type));
-        headers.insert(USER_AGENT, header(self.user_agent)?);
+        headers.insert(USER_AGENT, header(&self.user_agent)?);
         headers.insert(REQUEST_ID, header(id)?);
         if let Some(value) = ask.authorization {
             headers.insert(reqwest::header::AUTHORIZATION, value);
@@ -106,7 +118,11 @@ impl Caller<'_> {
         Ok(request)
     }
 
-    fn read(&self, reply: &Reply) -> Result<Value> {
+    fn read(
+        &self,
+        reply: &Reply,
+        read: impl Fn(&Value) -> Result<Granted, String>,
+    ) -> Result<Granted> {
         let status = reply.status;
         if status.is_redirection() {
             let target = reply.headers.get(LOCATION).and_then(|value| value.to_str().ok());
@@ -120,22 +136,49 @@ impl Caller<'_> {
         if !status.is_success() {
             return Err(self.refused(reply));
         }
-        serde_json::from_slice(&reply.body).map_err(|_| self.no_token(reply, "is not JSON"))
+        let body = self.text(reply).unwrap_or_default();
+        let answer = serde_json::from_slice(&body).map_err(|_| self.no_token(reply, &body))?;
+        read(&answer).map_err(|what| match error_of(&body) {
+            Some(named) => self.refused_with(status, &named),
+            None => {
+                let what = self.scrubber.scrub(&format!("the token endpoint's answer {what}"));
+                Error::new(ErrorKind::Credentials, what).hint(
+                    "compare it with the provider's documentation; a login's token is where `token` points",
+                )
+            }
+        })
     }
 
-    /// An answer of success that is none.
-    fn no_token(&self, reply: &Reply, what: &str) -> Error {
+    /// The answer's body as its headers say that it is to be read: inflated, and in UTF-8.
+    fn text(&self, reply: &Reply) -> Option<Bytes> {
+        let most = usize::try_from(self.most_bytes).unwrap_or(usize::MAX);
+        let codings = Codings::of(&reply.headers).ok()?;
+        let body = match codings.is_none() {
+            true => reply.body.clone(),
+            false => codings.inflate(&reply.body, most).ok()?.into(),
+        };
+        Media::of(&reply.headers).ok()?.utf8(body, Format::Json).ok()
+    }
+
+    /// An answer of success that is none. Only a page for people is shown: anything else may hold a token.
+    fn no_token(&self, reply: &Reply, body: &[u8]) -> Error {
         let kind = reply.headers.get(CONTENT_TYPE).map_or(&b"none"[..], |kind| kind.as_bytes());
-        Error::new(ErrorKind::Credentials, format!("the token endpoint's answer {what}"))
-            .with("content_type", self.scrubber.excerpt(kind))
-            .with("body", self.scrubber.excerpt(&reply.body))
-            .hint("check token_url: a login page or a proxy may have answered instead")
+        let error = Error::new(ErrorKind::Credentials, "the token endpoint's answer is not JSON")
+            .with("content_type", self.scrubber.excerpt(kind));
+        if body.trim_ascii_start().starts_with(b"<") {
+            return error
+                .with("body", self.scrubber.excerpt(body))
+                .hint("check token_url: a login page or a proxy may have answered instead");
+        }
+        error
+            .with("bytes", body.len())
+            .hint("check token_url, and that the endpoint answers in JSON; the answer may hold a token and is not shown")
     }
 
     /// What the endpoint names as the reason (RFC 6749 section 5.2), and what to do about it.
     fn refused(&self, reply: &Reply) -> Error {
         let status = reply.status;
-        let Some((code, described)) = error_of(&reply.body) else {
+        let Some(named) = error_of(&reply.body) else {
             let error = Error::new(
                 ErrorKind::Credentials,
                 format!("the token endpoint refused ({status})"),
@@ -148,7 +191,11 @@ impl Caller<'_> {
                 _ => error,
             };
         };
-        let described = described.map_or_else(String::new, |text| format!(", {text}"));
+        self.refused_with(status, &named)
+    }
+
+    fn refused_with(&self, status: StatusCode, (code, described): &Named) -> Error {
+        let described = described.as_ref().map_or_else(String::new, |text| format!(", {text}"));
         let said = self.scrubber.excerpt(format!("{code}{described}").as_bytes());
         let message = format!("the token endpoint refused ({status}): {said}");
         let hint = match code.as_str() {

@@ -4,6 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use reqwest::header::HeaderValue;
 use serde_json::{Map, Value};
+use tokio::sync::Semaphore;
 use url::{Url, form_urlencoded};
 
 use super::answer::{Granted, granted, logged_in};
@@ -24,7 +25,13 @@ pub(super) enum Grant {
     /// RFC 6749 section 4.4.
     Client(Client),
     /// RFC 6749 section 6.
-    Refresh { client: Client, declared: Secret, store: Store },
+    Refresh {
+        client: Client,
+        declared: Secret,
+        store: Store,
+        /// Held from before a token is used up until the next one is kept.
+        using_up: Semaphore,
+    },
     /// A JSON request of the vendor's own.
     Login { url: Url, body: Vec<(String, Value)>, secrets: Vec<(String, Secret)>, token: Pointer },
     /// RFC 7523 section 2.1.
@@ -44,11 +51,15 @@ impl Grant {
     pub(super) fn resolve(auth: &Auth) -> Result<Option<Self>> {
         Ok(Some(match auth {
             Auth::ClientCredentials(client) => Self::Client(Client::resolve(client)?),
-            Auth::RefreshToken { client, refresh_token, token_store } => Self::Refresh {
-                client: Client::resolve(client)?,
-                declared: required(refresh_token)?,
-                store: Store::new(token_store.clone()),
-            },
+            Auth::RefreshToken { client, refresh_token, token_store } => {
+                let client = Client::resolve(client)?;
+                Self::Refresh {
+                    declared: required(refresh_token)?,
+                    store: Store::new(token_store.clone(), &client.declared.token_url, &client.id),
+                    using_up: Semaphore::new(1),
+                    client,
+                }
+            }
             Auth::JwtLogin { token_url, body, token } => {
                 let (mut values, mut secrets) = (Vec::new(), Vec::new());
                 for (key, value) in body {
@@ -83,22 +94,24 @@ impl Grant {
     }
 
     /// Gets a token.
-    pub(super) async fn obtain(&self, caller: &Caller<'_>) -> Result<Granted> {
+    pub(super) async fn obtain(&self, caller: &Caller) -> Result<Granted> {
         let now = || caller.clock.now();
         match self {
             Self::Client(client) => {
                 let fields = [("grant_type", "client_credentials")];
-                let answer = caller.ask(|| client.ask(&fields)).await?;
-                granted(&answer, now()).map_err(lacking)
+                caller.ask(|| client.ask(&fields), |answer| granted(answer, now())).await
             }
-            Self::Refresh { client, declared, store } => {
+            Self::Refresh { client, declared, store, using_up } => {
                 // Held until the new one is kept: another process reads it then.
                 let locked = store.lock().await?;
                 let current = locked.current(declared)?;
                 caller.scrubber.learn(&current);
+                let _using_up = using_up.acquire().await.map_err(|_| {
+                    Error::new(ErrorKind::Interrupted, "the run ends: no token is used up any more")
+                })?;
                 let fields = [("grant_type", "refresh_token"), ("refresh_token", current.expose())];
-                let answer = caller.ask(|| client.ask(&fields)).await?;
-                let granted = granted(&answer, now()).map_err(lacking)?;
+                let ask = caller.ask(|| client.ask(&fields), |answer| granted(answer, now()));
+                let granted = ask.await?;
                 if let Some(next) =
                     granted.refresh.as_ref().filter(|n| n.expose() != current.expose())
                 {
@@ -112,8 +125,7 @@ impl Grant {
                 let body = Value::Object(body).to_string();
                 let content_type = "application/json";
                 let ask = || Ok(Ask { url, content_type, authorization: None, body: body.clone() });
-                let answer = caller.ask(ask).await?;
-                logged_in(&answer, token, now()).map_err(lacking)
+                caller.ask(ask, |answer| logged_in(answer, token, now())).await
             }
             Self::Bearer { url, assertion } => {
                 let ask = || {
@@ -123,9 +135,16 @@ impl Grant {
                     let fields = [("grant_type", grant), ("assertion", signed.expose())];
                     Ok(Ask { url, content_type: FORM, authorization: None, body: form(fields) })
                 };
-                let answer = caller.ask(ask).await?;
-                granted(&answer, now()).map_err(lacking)
+                caller.ask(ask, |answer| granted(answer, now())).await
             }
+        }
+    }
+
+    /// Waits until no token is used up without the next one kept, and has none used up from then on.
+    pub(super) async fn settle(&self) {
+        if let Self::Refresh { using_up, .. } = self {
+            let _last = using_up.acquire().await;
+            using_up.close();
         }
     }
 
@@ -210,10 +229,4 @@ impl Client {
 
 fn form<'a>(fields: impl IntoIterator<Item = (&'a str, &'a str)>) -> String {
     form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish()
-}
-
-fn lacking(what: String) -> Error {
-    Error::new(ErrorKind::Credentials, format!("the token endpoint's answer {what}")).hint(
-        "compare it with the provider's documentation; a login's token is where `token` points",
-    )
 }

@@ -6,11 +6,13 @@ mod endpoint;
 mod grant;
 mod store;
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use reqwest::header::HeaderValue;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, OwnedMutexGuard};
+use tracing::Instrument as _;
 
 use self::answer::Granted;
 pub(in crate::http) use self::endpoint::Caller;
@@ -26,7 +28,7 @@ const EARLY: TimeDelta = TimeDelta::seconds(60);
 #[derive(Debug)]
 pub struct Tokens {
     grant: Grant,
-    state: Mutex<State>,
+    state: Arc<Mutex<State>>,
     /// Renewals that failed, so that whoever waited for one does not ask again at once.
     failures: AtomicU64,
 }
@@ -49,6 +51,12 @@ pub(in crate::http) struct Held {
     pub(in crate::http) serial: u64,
 }
 
+/// For as long, nobody else is given a token.
+#[derive(Debug)]
+pub(in crate::http) struct Alone {
+    _state: OwnedMutexGuard<State>,
+}
+
 impl Tokens {
     /// Resolves the secrets of an auth that gets its tokens from an endpoint; `None` of any other.
     ///
@@ -56,52 +64,82 @@ impl Tokens {
     /// `Config` that names the secret which is missing or unusable.
     pub(super) fn resolve(auth: &Auth) -> Result<Option<Self>> {
         let grant = Grant::resolve(auth)?;
-        Ok(grant.map(|grant| Self { grant, state: Mutex::default(), failures: AtomicU64::new(0) }))
+        let (state, failures) = (Arc::default(), AtomicU64::new(0));
+        Ok(grant.map(|grant| Self { grant, state, failures }))
     }
 
     /// The token to send now. Of many who ask while there is none, one gets it and all wait for that.
     ///
     /// # Errors
     /// `Credentials` where the endpoint refuses or its answer holds no token; `Transient` where it could not answer.
-    pub(in crate::http) async fn current(&self, caller: &Caller<'_>) -> Result<Held> {
+    pub(in crate::http) async fn current(
+        self: &Arc<Self>,
+        now: DateTime<Utc>,
+        caller: impl FnOnce() -> Caller,
+    ) -> Result<Held> {
+        self.other(now, caller).await.map(|(held, _)| held)
+    }
+
+    /// As [`Tokens::current`], for a request whose token was refused: where it is the one that gets another, it is alone
+    /// with that until it drops what comes beside it.
+    pub(in crate::http) async fn other(
+        self: &Arc<Self>,
+        now: DateTime<Utc>,
+        caller: impl FnOnce() -> Caller,
+    ) -> Result<(Held, Option<Alone>)> {
         let met = self.failures.load(Ordering::Acquire);
-        let mut state = self.state.lock().await;
-        let now = caller.clock.now();
+        let state = Arc::clone(&self.state).lock_owned().await;
         if let Some(held) = state.held.clone()
             && state.renew_at.is_none_or(|at| now < at)
         {
-            return Ok(held);
+            return Ok((held, None));
         }
         if let Some((kind, message)) = state.failure.as_ref()
             && self.failures.load(Ordering::Acquire) != met
         {
             return Err(Error::new(*kind, message.clone()));
         }
-        match self
-            .grant
-            .obtain(caller)
-            .await
-            .and_then(|granted| header(&granted).map(|h| (granted, h)))
-        {
-            Ok((granted, header)) => {
-                caller.scrubber.learn(&granted.token);
-                state.serial += 1;
-                let held = Held { header, serial: state.serial };
-                state.renew_at = renew_at(granted.lifetime, now);
-                state.held = Some(held.clone());
-                state.failure = None;
-                tracing::debug!(
-                    seconds = granted.lifetime.map(|life| life.num_seconds()),
-                    "got a token"
-                );
-                Ok(held)
+        self.renew(state, caller()).await.map(|(held, alone)| (held, Some(alone)))
+    }
+
+    /// A token that nobody has used, and that nobody else gets until what comes beside it is dropped: for a request that
+    /// was refused with those that others use too.
+    ///
+    /// # Errors
+    /// As [`Tokens::current`].
+    pub(in crate::http) async fn fresh(self: &Arc<Self>, caller: Caller) -> Result<(Held, Alone)> {
+        let state = Arc::clone(&self.state).lock_owned().await;
+        self.renew(state, caller).await
+    }
+
+    /// Gets a token, in a task of its own: whoever asked for it may be dropped meanwhile, but the answer that uses up a
+    /// refresh token holds the next one.
+    async fn renew(
+        self: &Arc<Self>,
+        mut state: OwnedMutexGuard<State>,
+        caller: Caller,
+    ) -> Result<(Held, Alone)> {
+        let tokens = Arc::clone(self);
+        let work = async move {
+            let now = caller.clock.now();
+            let granted = tokens.grant.obtain(&caller).await;
+            match granted.and_then(|granted| header(&granted).map(|header| (granted, header))) {
+                Ok((granted, header)) => {
+                    caller.scrubber.learn(&granted.token);
+                    let held = state.keep(header, granted.lifetime, now);
+                    Ok((held, Alone { _state: state }))
+                }
+                Err(error) => {
+                    state.held = None;
+                    state.failure = Some((error.kind(), error.to_string()));
+                    tokens.failures.fetch_add(1, Ordering::Release);
+                    Err(error)
+                }
             }
-            Err(error) => {
-                state.failure = Some((error.kind(), error.to_string()));
-                self.failures.fetch_add(1, Ordering::Release);
-                Err(error)
-            }
-        }
+        };
+        tokio::spawn(work.in_current_span()).await.unwrap_or_else(|error| {
+            Err(Error::new(ErrorKind::Unexpected, "a token's task stopped").caused_by(error))
+        })
     }
 
     /// The API refused the token of this number: it is not sent again. Another one that came since is kept.
@@ -112,6 +150,11 @@ impl Tokens {
         }
     }
 
+    /// Waits until no refresh token is used up without the next one kept, and has none used up from then on.
+    pub(in crate::http) async fn settle(&self) {
+        self.grant.settle().await;
+    }
+
     pub(super) fn secrets(&self) -> Vec<Secret> {
         self.grant.secrets()
     }
@@ -119,6 +162,22 @@ impl Tokens {
     /// Those that are no names, which may stand in a URL by chance.
     pub(super) fn telling_secrets(&self) -> Vec<Secret> {
         self.grant.telling_secrets()
+    }
+}
+
+impl State {
+    fn keep(
+        &mut self,
+        header: HeaderValue,
+        lifetime: Option<TimeDelta>,
+        now: DateTime<Utc>,
+    ) -> Held {
+        self.serial += 1;
+        let held = Held { header, serial: self.serial };
+        (self.held, self.failure) = (Some(held.clone()), None);
+        self.renew_at = renew_at(lifetime, now);
+        tracing::debug!(seconds = lifetime.map(|life| life.num_seconds()), "got a token");
+        held
     }
 }
 

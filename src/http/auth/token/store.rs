@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
+use url::Url;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::http::auth::signing::hex;
@@ -18,17 +19,22 @@ const MODE: u32 = 0o600;
 
 /// How often a lock that another process holds is looked at.
 const GLANCE: Duration = Duration::from_millis(50);
+/// Glances after which the log tells of it.
+const TELL_AFTER: u64 = 60;
 
 /// A token store, which need not exist yet.
 #[derive(Clone, Debug)]
 pub(super) struct Store {
     path: PathBuf,
+    /// Whose tokens it holds.
+    client: String,
 }
 
 /// A store that no other process reads or writes for as long.
 #[derive(Debug)]
 pub(super) struct Locked {
     path: PathBuf,
+    client: String,
     _lock: File,
 }
 
@@ -38,12 +44,17 @@ struct Kept {
     version: u32,
     /// SHA-256 of the declared token that this one descends from: another one that is declared later starts anew.
     descends_from: String,
+    /// SHA-256 of the token endpoint and the client's id: what two sources keep in one file they take from each other.
+    #[serde(default)]
+    client: String,
     refresh_token: String,
 }
 
 impl Store {
-    pub(super) fn new(path: PathBuf) -> Self {
-        Self { path }
+    /// The store of the tokens that `client_id` gets from `token_url`.
+    pub(super) fn new(path: PathBuf, token_url: &Url, client_id: &Secret) -> Self {
+        let client = Secret::new(format!("{token_url} {}", client_id.expose()));
+        Self { path, client: digest(&client) }
     }
 
     /// Waits until no other process holds the store.
@@ -58,13 +69,20 @@ impl Store {
         };
         let lock = open(&beside(&self.path, "lock"), false).map_err(unlocked)?;
         // Looked at again and again, as no signal ends a thread that is blocked in a lock.
-        loop {
+        for glance in 0_u64.. {
             match lock.try_lock() {
-                Ok(()) => return Ok(Locked { path: self.path.clone(), _lock: lock }),
-                Err(TryLockError::WouldBlock) => tokio::time::sleep(GLANCE).await,
+                Ok(()) => break,
+                Err(TryLockError::WouldBlock) => {
+                    if glance == TELL_AFTER {
+                        let file = self.path.display();
+                        tracing::warn!(%file, "another process holds token_store: waiting for it");
+                    }
+                    tokio::time::sleep(GLANCE).await;
+                }
                 Err(TryLockError::Error(error)) => return Err(unlocked(error)),
             }
         }
+        Ok(Locked { path: self.path.clone(), client: self.client.clone(), _lock: lock })
     }
 }
 
@@ -95,6 +113,10 @@ impl Locked {
                 format!("token_store is of version {}, which this one does not know", kept.version);
             return Err(failed(&self.path, &what).hint("use the newer lakeward that wrote it"));
         }
+        if !kept.client.is_empty() && kept.client != self.client {
+            return Err(failed(&self.path, "token_store holds the token of another client or endpoint")
+                .hint("name a file of its own for each source; or remove this one, and declare a refresh token that is still good"));
+        }
         let descends = kept.descends_from == digest(declared);
         Ok(if descends { Secret::new(kept.refresh_token) } else { declared.clone() })
     }
@@ -107,6 +129,7 @@ impl Locked {
         let kept = Kept {
             version: 1,
             descends_from: digest(declared),
+            client: self.client.clone(),
             refresh_token: next.expose().to_owned(),
         };
         let text = serde_json::to_vec(&kept).map_err(std::io::Error::from);
@@ -161,10 +184,38 @@ mod tests {
         Secret::new(text)
     }
 
+    fn store(path: PathBuf) -> Store {
+        let url = "https://id.example.com/token".parse().expect("url");
+        Store::new(path, &url, &secret("shop"))
+    }
+
+    #[tokio::test]
+    async fn the_store_of_another_client_is_left_alone() {
+        let dir = tempfile::tempdir().expect("dir");
+        let path = dir.path().join("tokens.json");
+        let own = store(path.clone()).lock().await.expect("lock");
+        own.keep(&secret("first"), &secret("second")).expect("kept");
+        drop(own);
+        let url = "https://id.example.com/token".parse().expect("url");
+        let other = Store::new(path.clone(), &url, &secret("other")).lock().await.expect("lock");
+        let error = other.current(&secret("anew")).expect_err("of another");
+        assert_eq!(error.kind(), ErrorKind::Config);
+        assert!(!format!("{error:?}").contains("second"), "{error:?}");
+        drop(other);
+        // One of before it was noted whose it is.
+        let text = std::fs::read_to_string(&path).expect("text");
+        let client = store(path.clone()).client;
+        let older = text.replace(&format!("\"client\":\"{client}\","), "");
+        assert_ne!(text, older);
+        std::fs::write(&path, older).expect("write");
+        let own = store(path).lock().await.expect("lock");
+        assert_eq!(own.current(&secret("first")).expect("token").expose(), "second");
+    }
+
     #[tokio::test]
     async fn a_kept_token_wins_as_long_as_it_descends_from_the_declared_one() {
         let dir = tempfile::tempdir().expect("dir");
-        let store = Store::new(dir.path().join("tokens.json"));
+        let store = store(dir.path().join("tokens.json"));
         let locked = store.lock().await.expect("lock");
         assert_eq!(locked.current(&secret("first")).expect("token").expose(), "first");
         locked.keep(&secret("first"), &secret("second")).expect("kept");
@@ -179,7 +230,7 @@ mod tests {
     #[tokio::test]
     async fn two_holders_follow_each_other() {
         let dir = tempfile::tempdir().expect("dir");
-        let store = Store::new(dir.path().join("tokens.json"));
+        let store = store(dir.path().join("tokens.json"));
         let held = store.lock().await.expect("lock");
         let waits = tokio::spawn({
             let store = store.clone();
@@ -195,7 +246,7 @@ mod tests {
     async fn what_is_no_store_is_named_and_not_shown() {
         let dir = tempfile::tempdir().expect("dir");
         let path = dir.path().join("tokens.json");
-        let locked = Store::new(path.clone()).lock().await.expect("lock");
+        let locked = store(path.clone()).lock().await.expect("lock");
         for text in [
             "hunter2",
             "{\"refresh_token\": \"hunter2\"}",
@@ -206,7 +257,7 @@ mod tests {
             assert_eq!(error.kind(), ErrorKind::Config);
             assert!(!format!("{error:?}").contains("hunter2"), "{error:?}");
         }
-        let nowhere = Store::new(dir.path().join("absent/tokens.json")).lock().await;
+        let nowhere = store(dir.path().join("absent/tokens.json")).lock().await;
         assert_eq!(nowhere.expect_err("no folder").kind(), ErrorKind::Config);
     }
 }
