@@ -18,15 +18,14 @@ use tracing::Instrument as _;
 use crate::error::{Error, ErrorKind, Result};
 use crate::http::exchange::Fetched;
 use crate::page::room::Held;
-use crate::page::{Cursor, PageRequest, Position};
+use crate::page::{Cursor, Position};
 
 /// Requests that stand ready behind those in flight, so that a free place is taken at once.
 const READY: usize = 2;
 
-/// A page's request, its response, and what it takes of memory.
+/// A page's response, and what it takes of memory.
 #[derive(Debug)]
 pub(super) struct Answer {
-    pub(super) request: PageRequest,
     pub(super) fetched: Fetched,
     pub(super) held: Held,
 }

@@ -11,7 +11,7 @@ use crate::clock::Clock;
 use crate::error::{Error, ErrorKind, Result};
 use crate::http::budget::{Allowance, Budget};
 use crate::http::envelope::Plan;
-use crate::http::exchange::{Exchange, Fault, Fetched, Outcome};
+use crate::http::exchange::{Ask, Exchange, Fault, Fetched, Outcome};
 use crate::http::lane::Lane;
 use crate::http::origin::Origin;
 use crate::http::request::Recipe;
@@ -145,7 +145,7 @@ impl Client {
         &self.shared.origin
     }
 
-    /// Sends a request until it is answered, refused for good, or out of attempts. The answer is read
+    /// Sends a request, made anew each time, until it is answered, refused for good, or out of attempts. The answer is read
     /// with `plan` and what the stream declares in `on_status`; each attempt takes from the allowance and
     /// waits for its turn on the lane.
     ///
@@ -153,7 +153,7 @@ impl Client {
     /// Whatever ends the attempts, with the request line and its id.
     pub(super) async fn fetch(
         &self,
-        request: &PageRequest,
+        ask: &Ask<'_>,
         plan: &Arc<Plan>,
         on_status: &BTreeMap<u16, OnStatus>,
         meter: &Arc<Meter>,
@@ -161,8 +161,7 @@ impl Client {
     ) -> Result<Fetched> {
         let origin = self.origin();
         let witness = self.witness.as_deref();
-        let exchange =
-            Exchange { origin, allowance, lane, request, plan, on_status, meter, witness };
+        let exchange = Exchange { origin, allowance, lane, ask, plan, on_status, meter, witness };
         let mut attempt = 1;
         loop {
             let fault = match exchange.attempt().await? {

@@ -50,18 +50,21 @@ pub async fn is_unchanged(
     let mut on_status = stream.on_status.clone();
     on_status.insert(StatusCode::NOT_MODIFIED.as_u16(), OnStatus::Empty);
     for validator in validators {
-        let mut request = client.request(stream, window, validator.page, &validator.asked)?;
-        for (name, value) in
-            [("If-None-Match", &validator.etag), ("If-Modified-Since", &validator.last_modified)]
-        {
-            request.headers.extend(value.iter().map(|value| (name.to_owned(), value.clone())));
-        }
+        let ask = || {
+            let mut request = client.request(stream, window, validator.page, &validator.asked)?;
+            for (name, value) in [
+                ("If-None-Match", &validator.etag),
+                ("If-Modified-Since", &validator.last_modified),
+            ] {
+                request.headers.extend(value.iter().map(|value| (name.to_owned(), value.clone())));
+            }
+            Ok(request)
+        };
         let allowance = client.budget().allowance();
-        let fetched =
-            client
-                .fetch(&request, &plan, &on_status, meter, (&allowance, &lane))
-                .await
-                .map_err(|error| error.with("stream", &stream.name).with("page", validator.page))?;
+        let fetched = client
+            .fetch(&ask, &plan, &on_status, meter, (&allowance, &lane))
+            .await
+            .map_err(|error| error.with("stream", &stream.name).with("page", validator.page))?;
         if fetched.status != StatusCode::NOT_MODIFIED {
             return Ok(false);
         }

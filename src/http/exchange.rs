@@ -24,6 +24,9 @@ use crate::http::witness::Witness;
 use crate::page::{Meter, PageRequest};
 use crate::spec::source::OnStatus;
 
+/// Makes a page's request.
+pub(super) type Ask<'a> = dyn Fn() -> Result<PageRequest> + Send + Sync + 'a;
+
 /// A request and what its answer is read with.
 pub(super) struct Exchange<'a> {
     pub(super) origin: &'a Origin,
@@ -31,7 +34,8 @@ pub(super) struct Exchange<'a> {
     pub(super) allowance: &'a Allowance,
     /// On what way.
     pub(super) lane: &'a Lane,
-    pub(super) request: &'a PageRequest,
+    /// The request as it is at the instant at which it is sent: `{{ timestamp }}` may stand anywhere in it.
+    pub(super) ask: &'a Ask<'a>,
     pub(super) plan: &'a Arc<Plan>,
     pub(super) on_status: &'a BTreeMap<u16, OnStatus>,
     pub(super) meter: &'a Arc<Meter>,
@@ -42,6 +46,8 @@ pub(super) struct Exchange<'a> {
 /// A page's response.
 #[derive(Debug)]
 pub(super) struct Fetched {
+    /// As it was sent the last time.
+    pub(super) request: Arc<PageRequest>,
     pub(super) status: StatusCode,
     /// The URL that answered, after redirects, without credentials.
     pub(super) url: Url,
@@ -81,14 +87,16 @@ pub(super) struct Fault {
 /// One request of an attempt: the first, or what a redirect led to.
 #[derive(Clone, Debug)]
 pub(super) struct Hop {
+    /// What it stands for.
+    pub(super) request: Arc<PageRequest>,
+    /// Whether a redirect led here.
+    redirected: bool,
     pub(super) method: Method,
     pub(super) url: Url,
     pub(super) body: Option<Bytes>,
     pub(super) request_id: String,
     /// The token that it was sent with.
     pub(super) token: Option<Sent>,
-    /// Tokens that were refused to it.
-    pub(super) refusals: u32,
 }
 
 /// A token that a request was sent with.
@@ -101,9 +109,27 @@ pub(super) struct Sent {
 }
 
 impl Hop {
-    /// Whether a refusal is no reason to give up yet.
-    fn may_renew(&self) -> bool {
-        self.token.is_some_and(|token| self.refusals == 0 || !token.fresh)
+    /// The first of an attempt.
+    fn first(request: PageRequest) -> Self {
+        let method = match request.method {
+            crate::page::Method::Get => Method::GET,
+            crate::page::Method::Post => Method::POST,
+        };
+        Self {
+            method,
+            url: request.url.clone(),
+            body: request.body.clone(),
+            request: Arc::new(request),
+            redirected: false,
+            request_id: String::new(),
+            token: None,
+        }
+    }
+
+    /// Whether the refusal of its token, after so many others, is no reason to give up yet. Of a token that others use
+    /// too, they may have used up what it was good for; one that nobody else has used is refused for good.
+    fn may_renew(&self, refusals: u32) -> bool {
+        self.token.is_some_and(|token| refusals == 0 || !token.fresh)
     }
 }
 
@@ -113,21 +139,10 @@ impl Exchange<'_> {
     /// # Errors
     /// What no other attempt would change.
     pub(super) async fn attempt(&self) -> Result<Outcome> {
-        let mut hop = Hop {
-            method: match self.request.method {
-                crate::page::Method::Get => Method::GET,
-                crate::page::Method::Post => Method::POST,
-            },
-            url: self.request.url.clone(),
-            body: self.request.body.clone(),
-            request_id: String::new(),
-            token: None,
-            refusals: 0,
-        };
-        let mut redirects = 0;
+        let (mut next, mut redirects, mut refusals) = (None, 0, 0);
         loop {
-            hop.request_id = new_request_id();
-            let reply = match self.send(&mut hop).await? {
+            let (hop, sent) = self.send(next, refusals).await?;
+            let reply = match sent {
                 Ok(reply) => reply,
                 Err(lost) => return self.lost(lost, &hop),
             };
@@ -138,32 +153,38 @@ impl Exchange<'_> {
                 }
                 Class::Follow => {
                     redirects += 1;
-                    hop = self.redirected(&hop, &reply).map_err(|e| self.place(e, &hop))?;
+                    let led = self.redirected(&hop, &reply).map_err(|e| self.place(e, &hop))?;
+                    next = Some(led);
                 }
-                // Of a token that others use too, they may have used up what it was good for. One that nobody else
-                // has used, got after a refusal, is refused for good.
-                Class::Credentials if hop.may_renew() => {
+                Class::Credentials if hop.may_renew(refusals) => {
                     self.refused(&hop).await?;
-                    hop.refusals += 1;
+                    refusals += 1;
+                    next = hop.redirected.then_some(hop);
                 }
                 class => return self.judge(class, reply, hop).await,
             }
         }
     }
 
-    async fn send(&self, hop: &mut Hop) -> Result<Result<Reply, Lost>> {
+    /// Sends `next`, or the first request of an attempt, of which so many tokens were refused.
+    async fn send(&self, next: Option<Hop>, refusals: u32) -> Result<(Hop, Result<Reply, Lost>)> {
         let origin = self.origin;
-        let mut request = self.outgoing(hop)?;
         self.allowance.take()?;
         let turn = self.lane.turn().await;
         let permit = origin.pace().await?;
         drop(turn);
         // Now, as a wait may have been longer than a token lives or a signature counts.
-        let (token, alone) = self.authenticate(&mut request, hop).await?;
+        let mut hop = match next {
+            Some(hop) => hop,
+            None => Hop::first((self.ask)()?),
+        };
+        hop.request_id = new_request_id();
+        let mut request = self.outgoing(&hop)?;
+        let (token, alone) = self.authenticate(&mut request, &hop, refusals).await?;
         hop.token = token;
         Meter::count(&self.meter.requests);
         let asked = self.witness.is_some().then(|| self.asked(&request));
-        let sent = origin.transport.send(request).await.map_err(|e| self.place(e, hop))?;
+        let sent = origin.transport.send(request).await.map_err(|e| self.place(e, &hop))?;
         drop(alone);
         if let Ok(reply) = &sent {
             permit.answered(reply.status, &reply.headers);
@@ -180,7 +201,7 @@ impl Exchange<'_> {
                 witness.saw(asked, reply, &origin.credentials()?.scrubber);
             }
         }
-        Ok(sent)
+        Ok((hop, sent))
     }
 
     /// The request that a redirect leads to: RFC 9110 §15.4, where a POST becomes a GET as browsers do it.
@@ -206,8 +227,7 @@ impl Exchange<'_> {
         let (method, body) =
             if becomes_get { (Method::GET, None) } else { (hop.method.clone(), hop.body.clone()) };
         // A new one when it is sent; until then an error speaks of the answer that led here.
-        let request_id = hop.request_id.clone();
-        Ok(Hop { method, url, body, request_id, token: None, refusals: hop.refusals })
+        Ok(Hop { method, url, body, token: None, redirected: true, ..hop.clone() })
     }
 
     async fn judge(&self, class: Class, reply: Reply, hop: Hop) -> Result<Outcome> {
@@ -330,6 +350,7 @@ pub(super) fn placed(error: Error, method: &str, url: &str, request_id: &str) ->
 
 pub(super) fn fetched(envelope: Envelope, reply: Reply, hop: Hop, by_status: bool) -> Outcome {
     Outcome::Page(Box::new(Fetched {
+        request: hop.request,
         status: reply.status,
         url: hop.url,
         request_id: hop.request_id,

@@ -42,7 +42,7 @@ impl Exchange<'_> {
         if hop.body.is_some() {
             headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         }
-        for (name, value) in &self.request.headers {
+        for (name, value) in &hop.request.headers {
             if at_home || !(is_credential(name) || authenticator.carries(name)) {
                 headers.insert(header_name(name)?, header_value(name, value)?);
             }
@@ -58,6 +58,7 @@ impl Exchange<'_> {
         &self,
         request: &mut Request,
         hop: &Hop,
+        refusals: u32,
     ) -> Result<(Option<Sent>, Option<Alone>)> {
         let origin = self.origin;
         let credentials = origin.credentials()?;
@@ -66,7 +67,7 @@ impl Exchange<'_> {
         }
         if let Some(tokens) = credentials.authenticator.tokens() {
             let (now, caller) = (origin.clock.now(), || origin.caller(credentials, self.meter));
-            let (held, alone) = match hop.refusals {
+            let (held, alone) = match refusals {
                 0 => (tokens.current(now, caller).await?, None),
                 1 => tokens.other(now, caller).await?,
                 _ => tokens.fresh(caller()).await.map(|(held, alone)| (held, Some(alone)))?,

@@ -115,11 +115,11 @@ impl Fetcher {
     async fn fetch(&self, number: u64, asked: &Cursor, grant: Grant) -> Result<Answer> {
         let Grant { allowance, mut held } = grant;
         let Self { client, stream, plan, meter, lane, .. } = self;
-        let request = client.request(stream, self.window, number, asked)?;
+        let ask = || client.request(stream, self.window, number, asked);
         let on_status = &stream.on_status;
-        let fetched = client.fetch(&request, plan, on_status, meter, (&allowance, lane)).await?;
+        let fetched = client.fetch(&ask, plan, on_status, meter, (&allowance, lane)).await?;
         held.count(fetched.body.len());
-        Ok(Answer { request, fetched, held })
+        Ok(Answer { fetched, held })
     }
 
     /// The same for a page that is sent ahead, once there is a place in flight.
@@ -159,7 +159,7 @@ impl Walk {
     async fn page(&mut self) -> Result<Option<Page>> {
         let Some(asked) = self.position.next.clone() else { return Ok(None) };
         self.send_ahead();
-        let Answer { request, fetched, held } = match self.ahead.next().await {
+        let Answer { fetched, held } = match self.ahead.next().await {
             Some(answer) => answer?,
             None => {
                 let client = &self.fetcher.client;
@@ -169,6 +169,7 @@ impl Walk {
             }
         };
         let (url, id) = (fetched.url.clone(), fetched.request_id.clone());
+        let request = Arc::clone(&fetched.request);
         self.turn(&request, &asked, fetched, held).map(Some).map_err(|error| {
             let url = self.fetcher.client.origin().shown(&url);
             placed(error, request.method.as_str(), &url, &id)

@@ -56,15 +56,21 @@ impl Quota {
         let limit = self.limit.map(|limit| limit as f64);
         let reserved = limit.is_some_and(|limit| (self.left as f64) < limit * part.reserve);
         let spent = part.share < 1.0
-            && limit.is_some_and(|limit| self.spent as f64 >= (limit * part.share).ceil());
+            && limit.is_some_and(|limit| self.spent as f64 >= share_of(limit, part.share));
         if self.left == 0 || reserved || spent {
             return Room::No;
         }
-        if in_flight as f64 >= (self.left as f64 * part.share).ceil() {
+        if in_flight as f64 >= share_of(self.left as f64, part.share) {
             return Room::Perhaps;
         }
         Room::Yes
     }
+}
+
+/// What is ours of `requests`, whole ones and at least one: rounded up, the parts of all would be more than there is.
+fn share_of(requests: f64, share: f64) -> f64 {
+    // A hair more, as a third of thirty is not always ten.
+    (requests * share + 1e-6).floor().max(1.0)
 }
 
 /// All quotas of an API.

@@ -282,3 +282,20 @@ async fn a_request_beyond_the_budget_is_not_sent() {
     let error = run.with(client).await.remove(0).expect_err("error");
     assert_eq!((error.kind(), server.asked().len()), (ErrorKind::Budget, 2));
 }
+
+/// An API that checks the time refuses what was made before a wait.
+#[tokio::test]
+async fn every_attempt_is_made_anew() {
+    let busy = || reply("503 Service Unavailable", "", "");
+    let found = reply("302 Found", "Location: /v1/there\r\n", "");
+    let server = Server::start(vec![busy(), busy(), found, good()]).await;
+    let mut run = Run::new(&server, Pagination::None);
+    let template = Template::parse("{{ timestamp }}").expect("template");
+    run.source.headers = vec![("X-Time".into(), template)];
+    let client = Client::new(&run.source, Arc::<Hurried>::default()).expect("client");
+    assert!(run.with(client).await.iter().all(Result::is_ok));
+    let asked = server.asked();
+    let times: Vec<&str> = asked.iter().filter_map(|asked| asked.header("x-time")).collect();
+    assert!(times[0] < times[1] && times[1] < times[2], "{times:?}");
+    assert_eq!(times[2], times[3], "a redirect leads on what was asked");
+}

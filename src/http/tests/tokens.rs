@@ -18,17 +18,6 @@ fn client_of(server: &Server) -> OauthClient {
     }
 }
 
-/// A clock on which ten seconds pass from one look to the next.
-#[derive(Debug, Default)]
-struct Hurried(std::sync::atomic::AtomicI64);
-
-impl crate::clock::Clock for Hurried {
-    fn now(&self) -> chrono::DateTime<chrono::Utc> {
-        let looks = self.0.fetch_add(1, Ordering::SeqCst);
-        chrono::DateTime::from_timestamp(1_773_000_000 + 10 * looks, 0).expect("instant")
-    }
-}
-
 /// How many requests for tokens there were.
 fn tokens_asked(server: &Server) -> usize {
     server.lines().iter().filter(|line| line.starts_with("POST /token")).count()
