@@ -8,31 +8,125 @@ use url::Url;
 /// What stands in for a secret wherever text is shown.
 pub const REDACTED: &str = "[redacted]";
 
-/// Query keys whose values never appear in text, whatever the source file says.
-const SECRET_KEYS: [&str; 18] = [
-    "key",
-    "apikey",
-    "api_key",
-    "api-key",
+/// Words that make a name one of a credential, wherever they stand in it.
+const SECRET_WORDS: [&str; 17] = [
     "token",
-    "access_token",
-    "auth",
-    "authorization",
     "secret",
-    "client_secret",
     "password",
     "passwd",
     "pwd",
+    "passphrase",
+    "credential",
+    "credentials",
+    "jwt",
+    "bearer",
+    "cookie",
+    "authorization",
+    "authentication",
     "signature",
     "sig",
     "hmac",
-    "x-amz-signature",
-    "x-amz-security-token",
+    "hapikey",
 ];
 
-/// Whether a query key of this name carries a credential, whatever the source file says.
+/// Names that speak of a credential where they stand alone.
+const SECRET_ALONE: [&str; 4] = ["key", "auth", "pass", "sid"];
+
+/// What a key is of that is a credential; `sort_key` and `partition_key` are none.
+const KEY_OF: [&str; 20] = [
+    "api",
+    "app",
+    "access",
+    "auth",
+    "subscription",
+    "license",
+    "private",
+    "secret",
+    "client",
+    "consumer",
+    "developer",
+    "dev",
+    "service",
+    "security",
+    "master",
+    "shared",
+    "signing",
+    "encryption",
+    "account",
+    "apim",
+];
+
+/// Ends of names that are written in one word.
+const SECRET_ENDS: [&str; 12] = [
+    "apikey",
+    "appkey",
+    "accesskey",
+    "authkey",
+    "secretkey",
+    "privatekey",
+    "licensekey",
+    "apitoken",
+    "authtoken",
+    "accesstoken",
+    "refreshtoken",
+    "sessionid",
+];
+
+/// Words by which a token is one of paging, and no credential.
+const OF_PAGING: [&str; 11] = [
+    "page",
+    "pagination",
+    "next",
+    "prev",
+    "previous",
+    "cursor",
+    "continuation",
+    "continue",
+    "sync",
+    "start",
+    "marker",
+];
+
+/// Last words of names that say something of a credential, and hold none.
+const SPEAKS_OF: [&str; 7] = ["type", "count", "used", "limit", "url", "uri", "ttl"];
+
+/// Whether a query key, header or field of this name carries a credential, whatever the source file says. Told by its
+/// words, however they are joined: `X-Api-Key`, `api_key` and `apiKey` are one name.
 pub fn is_secret_key(name: &str) -> bool {
-    SECRET_KEYS.iter().any(|key| key.eq_ignore_ascii_case(name))
+    let words = words(name);
+    let words: Vec<&str> = words.iter().map(String::as_str).filter(|word| *word != "x").collect();
+    let speaks_of = words.last().is_some_and(|last| SPEAKS_OF.contains(last));
+    if speaks_of || words.iter().any(|word| OF_PAGING.contains(word)) {
+        return false;
+    }
+    let key_of = |pair: &[&str]| matches!(pair, [of, "key"] if KEY_OF.contains(of));
+    match words.as_slice() {
+        [alone] if SECRET_ALONE.contains(alone) => true,
+        words => {
+            let joined = words.concat();
+            words.iter().any(|word| SECRET_WORDS.contains(word))
+                || words.windows(2).any(key_of)
+                || SECRET_ENDS.iter().any(|end| joined.ends_with(end))
+        }
+    }
+}
+
+/// The words of a name, in lower case.
+fn words(name: &str) -> Vec<String> {
+    let mut words = vec![String::new()];
+    let mut lower = false;
+    for c in name.chars() {
+        let begins = !c.is_alphanumeric() || (lower && c.is_uppercase());
+        if begins {
+            words.push(String::new());
+        }
+        if let Some(word) = words.last_mut().filter(|_| c.is_alphanumeric()) {
+            word.extend(c.to_lowercase());
+        }
+        lower = c.is_lowercase();
+    }
+    words.retain(|word| !word.is_empty());
+    words
 }
 
 /// A credential: zeroed when dropped, and without a way to be printed.
@@ -106,6 +200,67 @@ impl fmt::Debug for SafeUrl {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_of_credentials_are_known_however_they_are_written() {
+        for name in [
+            "key",
+            "api_key",
+            "apiKey",
+            "APIKEY",
+            "X-Api-Key",
+            "Ocp-Apim-Subscription-Key",
+            "subscription-key",
+            "access_key",
+            "app_key",
+            "license_key",
+            "hapikey",
+            "auth-key",
+            "token",
+            "private_token",
+            "api_token",
+            "accessToken",
+            "refresh_token",
+            "X-Amz-Security-Token",
+            "X-Amz-Signature",
+            "client_secret",
+            "X-Password",
+            "X-Pass",
+            "pwd",
+            "X-Credential",
+            "X-Jwt",
+            "X-Session-Id",
+            "sessionid",
+            "sig",
+            "hmac",
+            "auth",
+            "authorization",
+        ] {
+            assert!(is_secret_key(name), "{name}");
+        }
+        for name in [
+            "page",
+            "page_token",
+            "nextPageToken",
+            "continuation_token",
+            "sync_token",
+            "sort_key",
+            "partition_key",
+            "author",
+            "X-Token-Type",
+            "token_url",
+            "session_key",
+            "keyword",
+            "monkey",
+            "tokens_used",
+            "compass",
+            "design",
+            "X-Api-Version",
+            "",
+        ] {
+            assert!(!is_secret_key(name), "{name}");
+        }
+    }
 
     #[test]
     fn hides_user_info_known_keys_and_declared_keys() {

@@ -3,6 +3,7 @@
 use url::{Origin, Url};
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::redact::is_secret_key;
 
 /// Redirects of one request that are followed.
 pub(super) const MAX_REDIRECTS: usize = 10;
@@ -10,7 +11,7 @@ pub(super) const MAX_REDIRECTS: usize = 10;
 /// Headers that carry credentials by their name, beside the declared one: not sent to another origin.
 const CREDENTIAL_HEADERS: [&str; 3] = ["authorization", "cookie", "proxy-authorization"];
 
-/// Parts of a header name that speak of a credential.
+/// Parts of a header's name that may speak of a credential: better one too many stays at home.
 const CREDENTIAL_WORDS: [&str; 6] = ["key", "token", "secret", "auth", "session", "signature"];
 
 /// The source's own origin, and the hosts that may be followed without credentials.
@@ -86,6 +87,7 @@ impl Routes {
 pub(super) fn is_credential(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     CREDENTIAL_HEADERS.contains(&name.as_str())
+        || is_secret_key(&name)
         || CREDENTIAL_WORDS.iter().any(|word| name.contains(word))
 }
 
@@ -151,7 +153,9 @@ mod tests {
 
     #[test]
     fn headers_that_speak_of_credentials_stay_at_home() {
-        for name in ["Authorization", "Cookie", "X-Api-Key", "X-Auth-Token", "X-Session"] {
+        for name in
+            ["Authorization", "Cookie", "X-Api-Key", "X-Auth-Token", "X-Session", "X-Password"]
+        {
             assert!(is_credential(name), "{name}");
         }
         for name in ["Accept", "X-Api-Version", "X-Request-Id", "User-Agent"] {

@@ -4,6 +4,7 @@
 
 use std::ops::Range;
 
+use crate::redact;
 use crate::spec::yaml::{Kind, Node};
 
 /// Keys whose values are taken for secrets wherever they stand.
@@ -51,7 +52,8 @@ const PLAIN_KEYS: [&str; 18] = [
 /// Whether a value of this key is taken for a secret.
 pub(crate) fn is_secret_key(key: &str) -> bool {
     let key = key.to_ascii_lowercase();
-    SECRET_KEYS.contains(&key.as_str())
+    (redact::is_secret_key(&key) && key != "auth")
+        || SECRET_KEYS.contains(&key.as_str())
         || SECRET_PARTS.iter().any(|part| key.contains(part))
         || key.len() < 40 && strsim::damerau_levenshtein(&key, "authorization") <= 3
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use url::Url;
 
+use crate::redact::is_secret_key;
 use crate::spec::auth::Auth;
 use crate::spec::declared::source as declared;
 use crate::spec::diagnostic::Diagnostic;
@@ -32,13 +33,6 @@ const OWN_HEADERS: [&str; 8] = [
     "accept-encoding",
     "x-request-id",
 ];
-
-/// Headers that never are anything but a credential.
-const SECRET_HEADERS: [&str; 3] = ["authorization", "proxy-authorization", "cookie"];
-
-/// How the names of other headers end that carry nothing else.
-const SECRET_HEADER_ENDS: [&str; 6] =
-    ["-token", "api-key", "apikey", "api_key", "-secret", "secret-key"];
 
 /// Checks `document` as a source file: the source, unless something is wrong with it or a schema file of it.
 /// What is wrong with the schema files goes to `others`.
@@ -189,7 +183,7 @@ fn header(document: &mut Document, place: &Place, key: &str, text: &str, seen: b
         document.key_error(place, key, format!("the header `{key}` is set by lakeward"));
     } else if lower == "user-agent" {
         document.key_error(place, key, "the user agent is declared as `http.user_agent`");
-    } else if is_secret_header(&lower) && !text.contains("{{") {
+    } else if is_secret_key(&lower) && !text.contains("{{") {
         document
             .error(&place.key(key), format!("the secret `{key}` is written into the file"))
             .hint("declare it under `auth`, where it is named as { env: NAME } or { file: PATH }");
@@ -202,11 +196,6 @@ fn header(document: &mut Document, place: &Place, key: &str, text: &str, seen: b
         return true;
     }
     false
-}
-
-/// Whether a header, its name in lower case, never is anything but a credential.
-fn is_secret_header(lower: &str) -> bool {
-    SECRET_HEADERS.contains(&lower) || SECRET_HEADER_ENDS.iter().any(|end| lower.ends_with(end))
 }
 
 fn streams(

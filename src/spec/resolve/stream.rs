@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::page::Method;
+use crate::redact::is_secret_key;
 use crate::spec::declared::source as declared;
 use crate::spec::document::{Document, Place};
-use crate::spec::masking::{is_secret_key, secret_in_query};
+use crate::spec::masking::secret_in_query;
 use crate::spec::pagination::{CursorPlace, Pagination};
 use crate::spec::resolve::format;
 use crate::spec::resolve::pagination::pagination;
@@ -177,14 +178,9 @@ fn params(
     whole.then_some(params)
 }
 
-/// Parameters that never are anything but a credential.
+/// Parameters that are a credential. `key` alone may be anything.
 fn is_secret_param(key: &str) -> bool {
-    let key = key.to_ascii_lowercase();
-    is_secret_key(&key)
-        && matches!(
-            key.as_str(),
-            "api_key" | "apikey" | "access_token" | "client_secret" | "password" | "secret"
-        )
+    is_secret_key(key) && !key.eq_ignore_ascii_case("key")
 }
 
 #[expect(clippy::option_option, reason = "absent is fine, wrong is not")]
