@@ -169,6 +169,29 @@ impl Error {
         self
     }
 
+    /// The same error with `change` made to each of its texts. A cause that it changes is a text from then on.
+    #[must_use]
+    pub fn rewritten(mut self, change: impl Fn(&str) -> String) -> Self {
+        let inner = &mut *self.0;
+        inner.message = change(&inner.message);
+        inner.hint = inner.hint.as_deref().map(&change);
+        for (_, value) in &mut inner.context {
+            *value = change(value);
+        }
+        let mut texts = Vec::new();
+        let mut cause = inner.source.as_deref().map(|cause| cause as &dyn std::error::Error);
+        while let Some(error) = cause {
+            texts.push(error.to_string());
+            cause = error.source();
+        }
+        let said = texts.join(": ");
+        let changed = change(&said);
+        if changed != said {
+            inner.source = Some(changed.into());
+        }
+        self
+    }
+
     /// The kind.
     pub fn kind(&self) -> ErrorKind {
         self.0.kind
@@ -244,5 +267,11 @@ mod tests {
             error.to_string(),
             "could not write the manifest: disk full (window: w, version: 3)"
         );
+        let error = error.hint("free the disk").rewritten(|text| text.replace("disk", "[..]"));
+        assert_eq!(
+            error.to_string(),
+            "could not write the manifest: [..] full (window: w, version: 3)"
+        );
+        assert_eq!(error.hint_text(), Some("free the [..]"));
     }
 }

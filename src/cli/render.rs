@@ -34,6 +34,11 @@ pub(crate) fn json(value: &impl Serialize) -> Result<()> {
     out(&text)
 }
 
+/// Text of others in one line, as a terminal may be given it: no line break, no escape sequence.
+pub(crate) fn one_line(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
 /// A column's side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Align {
@@ -58,7 +63,7 @@ impl TextTable {
 
     /// Adds a row; it has as many cells as the heading.
     pub(crate) fn row(&mut self, cells: Vec<String>) {
-        self.rows.push(cells);
+        self.rows.push(cells.iter().map(|cell| one_line(cell)).collect());
     }
 
     /// The text, each line ended.

@@ -40,6 +40,15 @@ impl DriftReport {
         self.findings.iter().map(|finding| finding.severity).max()
     }
 
+    /// The same report with `change` made to every sample.
+    #[must_use]
+    pub fn with_samples(mut self, change: impl Fn(&str) -> String) -> Self {
+        for sample in self.findings.iter_mut().flat_map(|finding| &mut finding.samples) {
+            *sample = change(sample);
+        }
+        self
+    }
+
     /// One line a finding, for logs.
     pub fn lines(&self) -> Vec<String> {
         self.findings.iter().map(Finding::to_string).collect()

@@ -86,6 +86,15 @@ impl Client {
         Ok(self.origin().credentials()?.scrubber.scrub(text))
     }
 
+    /// Text of a record, maybe cut at its end, without the source's credentials; what was cut off one is looked for too.
+    pub fn scrub_cut(&self, text: &str) -> String {
+        match self.origin().credentials() {
+            Ok(known) => known.scrubber.scrub_cut(text),
+            // Nothing was sent, and nothing can be echoed.
+            Err(_) => text.to_owned(),
+        }
+    }
+
     /// What all requests wait for at this instant, such as `waiting 14 s for the quota to reset`.
     pub fn waiting(&self) -> Option<String> {
         self.origin().pace.waiting()

@@ -64,7 +64,13 @@ pub async fn is_unchanged(
         let fetched = client
             .fetch(&ask, &plan, &on_status, meter, (&allowance, &lane))
             .await
-            .map_err(|error| error.with("stream", &stream.name).with("page", validator.page))?;
+            .map_err(|error| {
+                client
+                    .origin()
+                    .scrubbed(error)
+                    .with("stream", &stream.name)
+                    .with("page", validator.page)
+            })?;
         if fetched.status != StatusCode::NOT_MODIFIED {
             return Ok(false);
         }

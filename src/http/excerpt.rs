@@ -5,6 +5,8 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use crate::redact::{REDACTED, Secret};
 
+mod escape;
+
 /// Characters of a body that an error shows (DESIGN §3).
 const SHOWN: usize = 500;
 
@@ -51,6 +53,25 @@ impl Scrubber {
         self.without(text, 0)
     }
 
+    /// As [`Scrubber::scrub`], where `text` may have been cut: it may end with the beginning of a credential.
+    pub(super) fn scrub_cut(&self, text: &str) -> String {
+        let clean = self.scrub(text);
+        let Some(head) = clean.strip_suffix('…') else { return clean };
+        let live = self.live.read().unwrap_or_else(PoisonError::into_inner);
+        let cut_at = self.forms.iter().chain(live.iter()).filter_map(|form| {
+            let begun =
+                |end: &usize| form.expose().get(..*end).is_some_and(|part| head.ends_with(part));
+            (TELLING_BYTES..form.expose().len()).rev().find(begun)
+        });
+        match cut_at.max() {
+            Some(bytes) => {
+                let kept = head.len().saturating_sub(bytes);
+                format!("{}{REDACTED}…", head.get(..kept).unwrap_or_default())
+            }
+            None => clean,
+        }
+    }
+
     /// `text` without any credential of at least so many bytes.
     fn without(&self, text: &str, least: usize) -> String {
         let mut clean = text.to_owned();
@@ -60,8 +81,8 @@ impl Scrubber {
             if clean.contains(form.expose()) {
                 clean = clean.replace(form.expose(), REDACTED);
             }
-            if clean.contains('%') {
-                clean = without_escaped(&clean, form.expose().as_bytes());
+            if clean.contains(['%', '\\', '&']) {
+                clean = without_escaped(&clean, form.expose());
             }
         }
         clean
@@ -98,13 +119,12 @@ fn forms(secrets: &[Secret]) -> Vec<Secret> {
     forms.into_iter().map(Secret::new).collect()
 }
 
-/// `text` without `form`, any bytes of which may be percent-encoded (RFC 3986 §2.1): which ones are is the
-/// sender's choice.
-fn without_escaped(text: &str, form: &[u8]) -> String {
+/// `text` without `form`, any characters of which may be escaped: which ones are, and how, is the sender's choice.
+fn without_escaped(text: &str, form: &str) -> String {
     let mut clean = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(first) = rest.chars().next() {
-        match escaped_prefix(rest, form) {
+        match escape::behind(rest, form) {
             Some(after) => {
                 clean.push_str(REDACTED);
                 rest = after;
@@ -116,24 +136,6 @@ fn without_escaped(text: &str, form: &[u8]) -> String {
         }
     }
     clean
-}
-
-/// What is left of `text` behind `form`, if it begins with it.
-fn escaped_prefix<'a>(text: &'a str, form: &[u8]) -> Option<&'a str> {
-    let mut at = 0;
-    for &wanted in form {
-        let &byte = text.as_bytes().get(at)?;
-        let unescaped = (byte == b'%')
-            .then(|| text.get(at + 1..at + 3))
-            .flatten()
-            .and_then(|digits| u8::from_str_radix(digits, 16).ok());
-        at += match unescaped {
-            Some(byte) if byte == wanted => 3,
-            _ if byte == wanted => 1,
-            _ => return None,
-        };
-    }
-    text.get(at..).filter(|_| at > 0)
 }
 
 #[cfg(test)]
@@ -167,6 +169,36 @@ mod tests {
             assert!(scrubber.is_in(text));
         }
         assert!(!scrubber.is_in("s3cr/t%2Bx%2"));
+    }
+
+    #[test]
+    fn credentials_are_found_as_other_encoders_write_them() {
+        let scrubber = Scrubber::new(&[Secret::new("s3&c<r>'t\"é😀")]);
+        for text in [
+            r#"s3\u0026c\u003cr\u003E\u0027t\"é😀"#,
+            r#"s3&c<r>'t\u0022\u00e9\ud83d\uDE00"#,
+            "s3&amp;c&lt;r&gt;&#39;t&quot;é😀",
+            "s3&#38;c&#x3C;r&#x3e;&apos;t&#34;&eacute;😀".replace("&eacute;", "&#233;").as_str(),
+            "s3%26c%3Cr%3E%27t%22%C3%A9%F0%9F%98%80",
+        ] {
+            assert_eq!(
+                scrubber.scrub(&format!("a&b={text}\\")),
+                format!("a&b={REDACTED}\\"),
+                "{text}"
+            );
+        }
+        let other = r#"s3\u0026c\u003cr\u003E\u0027t\"é"#;
+        assert_eq!(scrubber.scrub(other), other);
+    }
+
+    #[test]
+    fn what_is_cut_may_end_with_the_beginning_of_a_credential() {
+        let scrubber = Scrubber::new(&[Secret::new("hunter2secret")]);
+        assert_eq!(scrubber.scrub_cut("http://h/x?key=hunter2s…"), "http://h/x?key=[redacted]…");
+        assert_eq!(scrubber.scrub_cut("http://h/x?key=hunter2secret"), "http://h/x?key=[redacted]");
+        for whole in ["http://h/x?key=hunt…", "http://h/x?key=hunter2s", "…", ""] {
+            assert_eq!(scrubber.scrub_cut(whole), whole);
+        }
     }
 
     #[test]

@@ -11,6 +11,7 @@ use reqwest::{Method, StatusCode};
 use url::Url;
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::http::body::charset::Media;
 use crate::http::budget::Allowance;
 use crate::http::envelope::{Envelope, Plan};
 use crate::http::lane::Lane;
@@ -22,7 +23,7 @@ use crate::http::status::{Class, classify};
 use crate::http::transport::{Lost, Reply};
 use crate::http::witness::Witness;
 use crate::page::{Meter, PageRequest};
-use crate::spec::source::OnStatus;
+use crate::spec::source::{Format, OnStatus};
 
 /// Makes a page's request.
 pub(super) type Ask<'a> = dyn Fn() -> Result<PageRequest> + Send + Sync + 'a;
@@ -326,7 +327,10 @@ impl Exchange<'_> {
             let text = String::from_utf8_lossy(kind.as_bytes());
             error = error.with("content_type", credentials.scrubber.excerpt(text.as_bytes()));
         }
-        let body = credentials.scrubber.excerpt(&reply.body);
+        // In UTF-16, say, a credential that is echoed looks like none.
+        let text = Media::of(&reply.headers).ok();
+        let text = text.and_then(|media| media.utf8(reply.body.clone(), Format::Json).ok());
+        let body = credentials.scrubber.excerpt(text.as_ref().unwrap_or(&reply.body));
         if body.is_empty() { error } else { error.with("body", body) }
     }
 

@@ -105,6 +105,28 @@ impl Origin {
         Ok(url)
     }
 
+    /// An error without the credentials that the API may have echoed into what it names.
+    pub(super) fn scrubbed(&self, error: Error) -> Error {
+        match self.credentials.get() {
+            Some(known) => error.rewritten(|text| known.telling.scrub(text)),
+            None => error,
+        }
+    }
+
+    /// Refuses text of the API that would be kept in checkpoints, if it holds a credential.
+    ///
+    /// # Errors
+    /// `Api` that says of `what` it is.
+    pub(super) fn keep_out(&self, what: &str, text: &str) -> Result<()> {
+        if !self.credentials()?.telling.is_in(text) {
+            return Ok(());
+        }
+        let message = format!("the API gives {what} that holds a credential");
+        Err(Error::new(ErrorKind::Api, message).hint(
+            "it would be kept in checkpoints, where no credential may be: page by number or offset",
+        ))
+    }
+
     /// What a token is asked for with.
     pub(super) fn caller(&self, credentials: &Credentials, meter: &Arc<Meter>) -> Caller {
         Caller {

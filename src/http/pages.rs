@@ -85,6 +85,7 @@ pub fn pages(
             page = walk.page() => page,
         };
         let page = page.map_err(|error| {
+            let error = walk.fetcher.client.origin().scrubbed(error);
             error.with("stream", &walk.fetcher.stream.name).with("page", number)
         })?;
         Ok(page.map(|page| (page, (walk, stop))))
@@ -228,7 +229,12 @@ impl Walk {
         };
         after.next = match paginate::advance(&self.fetcher.stream.pagination, &turn)? {
             None => None,
-            Some(Next::Cursor(cursor)) => Some(cursor),
+            Some(Next::Cursor(cursor)) => {
+                if let Cursor::Token { token } = &cursor {
+                    self.fetcher.client.origin().keep_out("a cursor", token)?;
+                }
+                Some(cursor)
+            }
             Some(Next::Link(target)) => {
                 let url = self.fetcher.client.origin().follow(&fetched.url, &target)?;
                 Some(Cursor::Url { url: url.into() })
@@ -238,6 +244,13 @@ impl Walk {
         let conditional = self.fetcher.stream.conditional;
         let validator =
             conditional.then(|| validator(after.pages, asked, &fetched.headers)).flatten();
+        // Without one the page is asked for again.
+        let validator = validator.filter(|validator| {
+            let texts = validator.etag.iter().chain(&validator.last_modified);
+            texts
+                .into_iter()
+                .all(|text| self.fetcher.client.origin().keep_out("a validator", text).is_ok())
+        });
         self.ahead.learn(asked, received);
         self.largest = self.largest.max(Some(fetched.body.len()));
         self.position = after.clone();
@@ -280,6 +293,7 @@ impl Walk {
         if !self.warned_total {
             self.warned_total = true;
             let (stream, request_id) = (&self.fetcher.stream.name, &fetched.request_id);
+            let found = self.fetcher.client.scrub(&found).unwrap_or_default();
             tracing::warn!(%stream, %request_id, "the declared total {found}");
         }
     }

@@ -50,7 +50,7 @@ pub(super) fn places(
         value: shown(value, &scrub),
         declared: role(&declared, &at),
         looks_like: role(&guessed, &at),
-        pointer: at,
+        pointer: scrub(&at),
     };
     if !body.is_map() {
         return vec![place(String::new(), body)];

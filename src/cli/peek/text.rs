@@ -1,7 +1,7 @@
 //! A page for people.
 
 use crate::cli::peek::view::{Exchanged, PageView, View};
-use crate::cli::render::{Align, TextTable, counted, shortened, thousands};
+use crate::cli::render::{Align, TextTable, counted, one_line, shortened, thousands};
 
 /// Undeclared paths that are shown.
 const UNDECLARED: usize = 30;
@@ -15,7 +15,7 @@ pub(super) fn of(view: &View) -> String {
     let mut section = |title: &str, lines: &[String]| {
         if !lines.is_empty() {
             text.push_str(&format!("\n{title}\n"));
-            lines.iter().for_each(|line| text.push_str(&format!("  {line}\n")));
+            lines.iter().for_each(|line| text.push_str(&format!("  {}\n", one_line(line))));
         }
     };
     section("Quota", &view.quota);
@@ -49,7 +49,7 @@ fn wire(exchange: &Exchanged) -> String {
     ));
     for (name, value) in &exchange.response_headers {
         if name != "content-type" && name != "content-encoding" {
-            let value = shortened(value.as_str().unwrap_or_default(), 120);
+            let value = one_line(&shortened(value.as_str().unwrap_or_default(), 120));
             text.push_str(&format!("  < {name}: {value}\n"));
         }
     }

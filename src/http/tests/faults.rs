@@ -299,3 +299,47 @@ async fn every_attempt_is_made_anew() {
     assert!(times[0] < times[1] && times[1] < times[2], "{times:?}");
     assert_eq!(times[2], times[3], "a redirect leads on what was asked");
 }
+
+/// Whatever the API names, its answer may echo what it was asked with.
+#[tokio::test]
+async fn what_is_echoed_is_neither_shown_nor_kept() {
+    const CANARY: &str = "CANARY&s3cr3t";
+    let utf16: Vec<u8> =
+        format!("bad key {CANARY}").encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let cases = [
+        (
+            "a cursor that holds a credential",
+            json(&format!(r#"{{"items":[1],"has_more":true,"cursor":"p1&k={CANARY}"}}"#)),
+        ),
+        ("is not in the body", json(&format!(r#"{{"{CANARY}":[]}}"#))),
+        (
+            "which is not known",
+            reply("200 OK", &format!("Content-Type: text/json; charset={CANARY}\r\n"), "[]"),
+        ),
+        ("was not asked for", reply("200 OK", &format!("Content-Encoding: {CANARY}\r\n"), "[]")),
+        (
+            "bad key [redacted]",
+            reply("400 Bad Request", "", r#"{"e":"bad key CANARY\u0026s3cr3t"}"#),
+        ),
+        ("bad key [redacted]", reply("400 Bad Request", "", "<p>bad key CANARY&amp;s3cr3t</p>")),
+        (
+            "bad key [redacted]",
+            bytes("400 Bad Request", "Content-Type: text/plain; charset=utf-16le\r\n", &utf16),
+        ),
+    ];
+    for (said, answer) in cases {
+        let server = Server::start(vec![answer]).await;
+        let mut run = Run::new(&server, Pagination::Cursor(by_cursor()));
+        run.source.auth = Auth::Bearer { token: secret(CANARY) };
+        let (_, error) = run.failed().await;
+        let shown = format!("{error:?}");
+        assert!(shown.contains(said), "{said}: {shown}");
+        assert!(!shown.contains("CANARY") && !shown.contains("s3cr3t"), "{shown}");
+    }
+    let tagged = format!("ETag: \"{CANARY}\"\r\n");
+    let server = Server::start(vec![reply("200 OK", &tagged, r#"{"items": [1]}"#)]).await;
+    let mut run = Run::new(&server, Pagination::None);
+    run.source.auth = Auth::Bearer { token: secret(CANARY) };
+    run.stream.conditional = true;
+    assert!(run.pages().await.iter().all(|page| page.validator.is_none()));
+}
