@@ -18,7 +18,9 @@ use crate::http::lane::Lane;
 use crate::http::origin::Origin;
 use crate::http::pace;
 use crate::http::redirect::MAX_REDIRECTS;
-use crate::http::refusal::{NAME_CLIENT_CERT, NAME_PROXY_AUTH, wants_certificate};
+use crate::http::refusal::{
+    NAME_CLIENT_CERT, NAME_PROXY_AUTH, is_tunnel_refused, wants_certificate,
+};
 use crate::http::status::{Class, classify};
 use crate::http::transport::{Lost, Reply};
 use crate::http::witness::Witness;
@@ -148,6 +150,9 @@ impl Exchange<'_> {
                 Err(lost) => return self.lost(lost, &hop),
             };
             match classify(reply.status.as_u16(), self.on_status) {
+                Class::Permission if pace::is_refusal(reply.status, &reply.headers) => {
+                    return Ok(Outcome::Again(self.passing(&reply, &hop)));
+                }
                 Class::Follow if redirects == MAX_REDIRECTS => {
                     let what = format!("more than {MAX_REDIRECTS} redirects");
                     return Err(self.place(Error::new(ErrorKind::Api, what), &hop));
@@ -296,12 +301,16 @@ impl Exchange<'_> {
                 (reason, error.hint("raise http.timeout if the API is slow"))
             }
             Lost::Network(error) => {
-                let reason = network(&error).to_owned();
+                let (reason, hint) = match is_tunnel_refused(&error) {
+                    true => ("the proxy did not let the request through", ALLOW),
+                    false => (network(&error), LATER),
+                };
+                let reason = reason.to_owned();
                 let mut error = Error::new(ErrorKind::Transient, reason.clone()).caused_by(error);
                 if let Some(proxy) = &http.proxy {
                     error = error.with("proxy", &proxy.url);
                 }
-                (reason, error.hint(LATER))
+                (reason, error.hint(hint))
             }
             Lost::Corrupt(error) => {
                 let reason = "the compressed body is cut or corrupt".to_owned();
@@ -344,6 +353,8 @@ impl Exchange<'_> {
 fn new_request_id() -> String {
     uuid::Builder::from_random_bytes(rand::random()).into_uuid().to_string()
 }
+
+const ALLOW: &str = "its owner may have to allow the host; a host in NO_PROXY is reached directly";
 
 const LATER: &str = "it may pass: run the same command again later";
 

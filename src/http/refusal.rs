@@ -25,6 +25,11 @@ pub(super) fn wants_certificate(body: &[u8]) -> bool {
         .any(|said| body.contains(said))
 }
 
+/// Whether the proxy refused to connect to the host, or could not: what hyper-util's tunnel says of any status but 407.
+pub(super) fn is_tunnel_refused(error: &reqwest::Error) -> bool {
+    chain(error).any(|cause| cause.to_string().contains("tunnel error: unsuccessful"))
+}
+
 /// What a failed connection says that stays true at the next attempt.
 pub(super) fn refusal(error: &reqwest::Error) -> Option<Error> {
     if chain(error).any(|cause| cause.to_string().contains(PROXY_WANTS_CREDENTIALS)) {

@@ -62,7 +62,7 @@ pub enum Auth {
         /// What it signs by.
         algorithm: JwtAlgorithm,
         /// The claims beside `iat`, `exp` and `jti`; `aud` is the token URL unless declared.
-        claims: serde_json::Map<String, serde_json::Value>,
+        claims: Vec<(String, LoginValue)>,
     },
     /// Every request is signed by a shared secret, RFC 2104.
     Hmac(Hmac),

@@ -218,6 +218,11 @@ pub(super) fn is_refusal(status: StatusCode, headers: &HeaderMap) -> bool {
     match status {
         StatusCode::TOO_MANY_REQUESTS => true,
         StatusCode::SERVICE_UNAVAILABLE => headers.contains_key(reqwest::header::RETRY_AFTER),
+        // GitHub's answer to too many requests: a permission that is refused comes with neither.
+        StatusCode::FORBIDDEN => {
+            headers.contains_key(reqwest::header::RETRY_AFTER)
+                || quota::read(headers).told.iter().any(|told| told.remaining == 0)
+        }
         _ => false,
     }
 }

@@ -298,13 +298,15 @@ async fn stopping_drops_what_is_in_flight() {
     })
     .await;
     let run = run(&server, 4, Pagination::Page(by_page()));
-    let stop = run.stop.clone();
-    tokio::spawn(async move {
-        tokio::time::sleep(Duration::from_millis(100)).await;
-        stop.cancel();
-    });
     let began = Instant::now();
-    let (pages, error) = run.failed().await;
+    // Once the first page is in, and four are under way.
+    let stop = async {
+        while server.asked().len() < 5 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        run.stop.cancel();
+    };
+    let ((pages, error), ()) = tokio::join!(run.failed(), stop);
     assert_eq!((pages.len(), error.kind()), (1, ErrorKind::Interrupted));
     assert!(began.elapsed() < Duration::from_secs(5));
     let sent = run.meter.read().0;

@@ -343,3 +343,21 @@ async fn what_is_echoed_is_neither_shown_nor_kept() {
     run.stream.conditional = true;
     assert!(run.pages().await.iter().all(|page| page.validator.is_none()));
 }
+
+/// GitHub answers so: its permissions are refused without these headers.
+#[tokio::test]
+async fn a_403_that_speaks_of_pace_is_waited_for() {
+    for headers in [
+        "Retry-After: 0\r\n",
+        "X-RateLimit-Limit: 60\r\nX-RateLimit-Remaining: 0\r\nX-RateLimit-Reset: 1\r\n",
+    ] {
+        let server =
+            Server::start(vec![reply("403 Forbidden", headers, "slow down"), good()]).await;
+        let run = Run::new(&server, Pagination::None);
+        assert_eq!(run.pages().await.len(), 1);
+        assert_eq!(run.meter.read(), (2, 1, 1));
+    }
+    let headers = "X-RateLimit-Limit: 60\r\nX-RateLimit-Remaining: 59\r\n";
+    let (server, _, error) = error(vec![reply("403 Forbidden", headers, "not yours")]).await;
+    assert_eq!((error.kind(), server.asked().len()), (ErrorKind::Credentials, 1));
+}

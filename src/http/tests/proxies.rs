@@ -60,7 +60,11 @@ async fn a_proxy_that_opens_no_tunnel_or_is_not_there_is_named() {
     let proxy = Server::start(vec![refusing("503 Service Unavailable"); 3]).await;
     let (_, error) = run("https://api.invalid/v1", &proxy.url(), auth()).await.failed().await;
     assert_eq!((error.kind(), proxy.asked().len()), (ErrorKind::Transient, 3), "{error:?}");
-    assert!(format!("{error:?}").contains(&proxy.url()), "{error:?}");
+    let told = format!("{error:?}");
+    assert!(
+        told.contains("did not let the request through") && told.contains(&proxy.url()),
+        "{told}"
+    );
     let (_, error) =
         run("https://api.invalid/v1", "http://127.0.0.1:1", auth()).await.failed().await;
     assert_eq!(error.kind(), ErrorKind::Transient);

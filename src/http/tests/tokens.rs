@@ -374,7 +374,7 @@ async fn an_assertion_is_signed_anew_for_every_attempt() {
         token_url: format!("{}/token", server.url()).parse().expect("url"),
         private_key: secret("shared"),
         algorithm: JwtAlgorithm::Hs256,
-        claims: serde_json::Map::from_iter([("iss".to_owned(), "shop".into())]),
+        claims: vec![("iss".into(), LoginValue::Secret(secret("shop")))],
     };
     run.pages().await;
     let assertion = |asked: &Asked| {
@@ -408,7 +408,7 @@ async fn a_key_of_another_kind_is_found_before_anything_is_sent() {
             token_url: format!("{}/token", server.url()).parse().expect("url"),
             private_key: secret("hunter2"),
             algorithm,
-            claims: serde_json::Map::new(),
+            claims: Vec::new(),
         };
         let (_, error) = run.failed().await;
         assert_eq!(error.kind(), ErrorKind::Config);

@@ -552,6 +552,15 @@ fn auth_that_is_wrong() {
         |                                                                                                    ^^^^^^^^^^
       hint: name where it is found: { env: NAME } or { file: PATH }
     "#);
+    assert_snapshot!(said(&source("auth: { type: jwt_bearer, token_url: https://x/t, private_key: { env: A }, algorithm: ES256, claims: { exp: 1, iss: { env: a b } } }")), @r#"
+    f.yaml:6:104: the claim `exp` is set by lakeward
+      6 | …//x/t, private_key: { env: A }, algorithm: ES256, claims: { exp: [redacted], iss: { env: [redacted] } } }
+        |                                                              ^^^
+    f.yaml:6:124: this is no name of an environment variable
+      6 | …}, algorithm: ES256, claims: { exp: [redacted], iss: { env: [redacted] } } }
+        |                                                              ^^^^^^^^^^
+      hint: write the name of the variable that holds the secret, not the secret
+    "#);
     assert_snapshot!(said(&source("auth: { type: jwt_bearer, token_url: http://x/t, private_key: { env: A }, algorithm: ES256 }")), @r#"
     f.yaml:6:38: `token_url` is http, though `base_url` is https
       6 | auth: { type: jwt_bearer, token_url: http://x/t, private_key: { env: A }, algorithm: ES256 }

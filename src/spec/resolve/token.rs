@@ -43,12 +43,13 @@ pub(super) fn token(
                 declared::JwtAlgorithm::Es256 => JwtAlgorithm::Es256,
                 declared::JwtAlgorithm::Hs256 => JwtAlgorithm::Hs256,
             });
-            let claims = claims.iter().flat_map(|claims| claims.0.iter().cloned()).collect();
+            let none = Ordered(Vec::new());
+            let claims = claims_of(document, place, claims.as_ref().unwrap_or(&none));
             Some(Auth::JwtBearer {
                 token_url: url?,
                 private_key: key?,
                 algorithm: algorithm?,
-                claims,
+                claims: claims?,
             })
         }
         declared::Auth::None {}
@@ -112,6 +113,34 @@ fn endpoint(document: &mut Document, place: &Place, text: Option<&str>) -> Optio
     document.error(&place, wrong).hint("write it whole: https://auth.example.com/oauth/token");
     None
 }
+
+/// Claims, of which one may be a secret's place: `{ env: NAME }`. Any other mapping is a claim as it stands.
+fn claims_of(
+    document: &mut Document,
+    place: &Place,
+    claims: &Ordered<Value>,
+) -> Option<Vec<(String, LoginValue)>> {
+    let place = place.key("claims");
+    let value = |(key, written): &(String, Value)| {
+        if OWN_CLAIMS.contains(&key.as_str()) {
+            document.key_error(&place, key, format!("the claim `{key}` is set by lakeward"));
+            return None;
+        }
+        let named = serde_json::from_value::<declared::Secret>(written.clone());
+        let value = match (written, named) {
+            (Value::Object(_), Ok(named)) => {
+                LoginValue::Secret(secret(document, &place.key(key), Some(&named))?)
+            }
+            (plain, _) => LoginValue::Plain(plain.clone()),
+        };
+        Some((key.clone(), value))
+    };
+    let values: Vec<_> = claims.0.iter().map(value).collect();
+    values.into_iter().collect()
+}
+
+/// Claims that every assertion has anew.
+const OWN_CLAIMS: [&str; 3] = ["iat", "exp", "jti"];
 
 fn login(
     document: &mut Document,

@@ -8,7 +8,7 @@ use url::Url;
 use crate::error::{Error, ErrorKind, Result};
 use crate::http::auth::secret::{place, required};
 use crate::redact::Secret;
-use crate::spec::auth::{JwtAlgorithm, SecretRef};
+use crate::spec::auth::{JwtAlgorithm, LoginValue, SecretRef};
 
 /// How long an assertion is good for, in seconds: long enough for clocks that differ, short enough to be worthless soon.
 const LIFE: i64 = 300;
@@ -34,7 +34,7 @@ impl Assertion {
         token_url: &Url,
         private_key: &SecretRef,
         algorithm: JwtAlgorithm,
-        declared: &Map<String, Value>,
+        declared: &[(String, LoginValue)],
     ) -> Result<Self> {
         let secret = required(private_key)?;
         let bytes = secret.expose().as_bytes();
@@ -51,11 +51,20 @@ impl Assertion {
         };
         // The cause may show what the file holds.
         let key = key.map_err(|_| {
-            Error::new(ErrorKind::Config, format!("{} is no {wanted}", place(private_key)))
-                .hint("it holds the key's text, line breaks included: -----BEGIN …; or choose the algorithm that the key is for")
+            let hint = match secret.expose().contains("BEGIN EC PRIVATE KEY") {
+                true => "it is in the older form of openssl: `openssl pkcs8 -topk8 -nocrypt -in OLD.pem -out NEW.pem` writes the other",
+                false => "it holds the key's text, line breaks included: -----BEGIN …; or choose the algorithm that the key is for",
+            };
+            Error::new(ErrorKind::Config, format!("{} is no {wanted}", place(private_key))).hint(hint)
         })?;
         let mut claims = Map::from_iter([("aud".to_owned(), Value::from(token_url.as_str()))]);
-        claims.extend(declared.clone());
+        for (key, value) in declared {
+            let value = match value {
+                LoginValue::Plain(plain) => plain.clone(),
+                LoginValue::Secret(named) => Value::from(required(named)?.expose()),
+            };
+            claims.insert(key.clone(), value);
+        }
         let assertion = Self { key, algorithm, claims, secret };
         // A key of another kind is found here, not at the first request.
         assertion.sign(DateTime::UNIX_EPOCH).map_err(|error| {
