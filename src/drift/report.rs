@@ -40,11 +40,14 @@ impl DriftReport {
         self.findings.iter().map(|finding| finding.severity).max()
     }
 
-    /// The same report with `change` made to every sample.
+    /// The same report with `change` made to every text of a record: samples, and keys.
     #[must_use]
-    pub fn with_samples(mut self, change: impl Fn(&str) -> String) -> Self {
-        for sample in self.findings.iter_mut().flat_map(|finding| &mut finding.samples) {
-            *sample = change(sample);
+    pub fn rewritten(mut self, change: impl Fn(&str) -> String) -> Self {
+        for finding in &mut self.findings {
+            let seen = finding.first_seen.as_mut().and_then(|place| place.key.as_mut());
+            for text in finding.samples.iter_mut().chain(seen) {
+                *text = change(text);
+            }
         }
         self
     }

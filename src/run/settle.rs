@@ -60,7 +60,7 @@ async fn outcome(
     let table = &unit.stream.table;
     let report = report(table, shape, unit.window, &table.fingerprint(), None);
     // Records may name URLs as they were asked for, key and all.
-    let report = report.with_samples(|sample| run.client.scrub_cut(sample));
+    let report = report.rewritten(|text| run.client.scrub_cut(text));
     let path = held.chain().dir().drift_path(held.name(), held.attempt());
     let text = serde_json::to_vec_pretty(&report).map_err(|error| {
         Error::new(ErrorKind::Unexpected, "the drift report has no JSON form").caused_by(error)

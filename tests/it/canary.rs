@@ -387,3 +387,34 @@ fn no_lake_shows_what_it_is_reached_by() {
     let is_planted = |request: &Request| leak(echo(request).as_bytes()).is_some();
     assert!(s3.requests().iter().any(is_planted), "nothing was planted");
 }
+
+/// Records that name URLs as they were asked for, key and all: the data is the user's, the reports are not to show it.
+#[test]
+fn no_report_shows_a_credential_that_records_repeat() {
+    let api = RawServer::start(|request, _| {
+        let asked = in_json(&request.target);
+        let record = format!(
+            r#"{{"id":{asked},"amount":1,"created_at":1773705600,"url":{asked},"odd":"{}"}}"#,
+            request.target.repeat(2)
+        );
+        Reply::json(200, format!(r#"{{"data":[{record}],"next":null,"pagination":{{"total":1}}}}"#))
+    });
+    let mut source = SourceYaml::new(&api.base_url(), Style::NextUrl);
+    source.auth = "{ type: api_key, query: key, value: { env: KEY } }".to_owned();
+    let workspace = Workspace::new(&source);
+    let ended = run(&workspace, &EXTRACT);
+    assert_eq!(ended.code, Some(0), "{ended}");
+    assert!(api.requests()[0].target.contains(MARK));
+    for said in [&ended.stdout, &ended.stderr] {
+        assert_eq!(leak(said.as_bytes()), None, "{ended}");
+    }
+    let mut reports = 0;
+    written(&workspace.path("lake"), &mut |path, bytes| {
+        let inside = path.to_string_lossy().into_owned();
+        if inside.contains("/drift/") || inside.contains("/windows/") {
+            assert_eq!(leak(bytes), None, "{inside}: {}", String::from_utf8_lossy(bytes));
+            reports += usize::from(String::from_utf8_lossy(bytes).contains("[redacted]"));
+        }
+    });
+    assert_eq!(reports, 1, "the drift report has samples of it");
+}

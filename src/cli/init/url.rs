@@ -65,7 +65,9 @@ pub(super) async fn draw(from: &str, wanted: &Wanted<'_>) -> Result<Drawn> {
         wanted,
     )?;
     draft.params = windows::follow(&pairs);
-    if sight.asked.url != draft.origin.trim_start_matches("GET ") {
+    // A credential may stand in the query of the one and not of the other.
+    let bare = |url: &str| url.split('?').next().unwrap_or_default().to_owned();
+    if bare(&sight.asked.url) != bare(draft.origin.trim_start_matches("GET ")) {
         draft.warnings.push(format!(
             "the API redirects to {}: it may be the better base_url",
             sight.asked.url

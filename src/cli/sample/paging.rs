@@ -163,7 +163,8 @@ impl Signs<'_> {
         let token = |leaf: &&Leaf<'_>| match leaf.value {
             Tree::Text(text) => !text.is_empty(),
             Tree::Number(_) => leaf.is(&["nextpage", "nextcursor"]),
-            Tree::Null => !leaf.is(&["cursor"]),
+            // Alone it may be the request's own, of which there was none.
+            Tree::Null => has_more.is_some() || !leaf.is(&["cursor"]),
             _ => false,
         };
         let leaf = self.leaves.iter().filter(token).find(|leaf| {
@@ -295,6 +296,10 @@ mod tests {
         assert_eq!(
             of(r#"{"next_cursor": null, "has_more": false}"#, "after=x"),
             "Cursor { cursor: \"/next_cursor\", param: \"after\", has_more: (\"/has_more\") }"
+        );
+        assert_eq!(
+            of(r#"{"cursor": null, "has_more": false}"#, ""),
+            "Cursor { cursor: \"/cursor\", param: \"cursor\", has_more: (\"/has_more\") }"
         );
         assert_eq!(
             of(r#"{"next_page": 2, "page": 1}"#, "page=1"),
