@@ -10,10 +10,7 @@ fn main() -> ExitCode {
     let arguments = match cli::args::Cli::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => {
-            // Help and version are results, not errors; a usage error is exit 2 (DESIGN §6).
-            let code = if error.use_stderr() { 2 } else { 0 };
-            let _ = error.print();
-            return ExitCode::from(code);
+            return ExitCode::from(cli::failures::print_refused(&error, std::env::args_os()));
         }
     };
     cli::heap::share(&arguments);

@@ -1,12 +1,13 @@
 //! What went wrong, said once at the end of stderr: for people, or one JSON object a line as the log is.
 
+use std::ffi::OsString;
 use std::io::Write as _;
 
 use serde_json::{Map, Value};
 
 use crate::cli::args::LogFormat;
 use crate::cli::render::bounds;
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::run::report::{Failure, RunReport, WindowReport};
 
 /// Windows that are named after the first of a kind.
@@ -26,6 +27,31 @@ pub fn print_error(log: LogFormat, error: &Error) {
             print(&json_line(&fields));
         }
     }
+}
+
+/// Prints what is wrong with the arguments, in the form that they ask for as far as they can be read; or help, which
+/// is a result and no error. Gives the exit code (DESIGN §6).
+pub fn print_refused(refused: &clap::Error, given: impl Iterator<Item = OsString>) -> u8 {
+    if !refused.use_stderr() {
+        let _ = refused.print();
+        return 0;
+    }
+    let kind = ErrorKind::Usage;
+    let given: Vec<String> = given.map(|word| word.to_string_lossy().into_owned()).collect();
+    let as_json = given.iter().any(|word| word == "--log=json")
+        || given
+            .windows(2)
+            .any(|two| matches!(two, [log, form] if log == "--log" && form == "json"));
+    if as_json {
+        let text = refused.to_string();
+        let text = text.strip_prefix("error: ").unwrap_or(&text);
+        let (message, rest) = text.split_once("\n\n").unwrap_or((text, ""));
+        let hint: Vec<&str> = rest.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+        print_error(LogFormat::Json, &Error::new(kind, message.trim()).hint(hint.join("; ")));
+    } else {
+        let _ = refused.print();
+    }
+    kind.exit_code()
 }
 
 /// Prints why windows failed, those of one cause together, in window order.

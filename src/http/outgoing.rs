@@ -8,10 +8,12 @@ use reqwest::header::{
 use crate::error::{Error, ErrorKind, Result};
 use crate::http::auth::signing::Signing;
 use crate::http::auth::token::Alone;
+use crate::http::excerpt::Scrubber;
 use crate::http::exchange::{Exchange, Hop, Sent};
 use crate::http::inflate::ACCEPTED;
 use crate::http::redirect::is_credential;
 use crate::http::witness::Asked;
+use crate::redact::Secret;
 use crate::spec::source::Format;
 
 /// The header by which a request is found again in the logs of both sides.
@@ -78,6 +80,9 @@ impl Exchange<'_> {
         let signing =
             Signing { body: hop.body.as_deref().unwrap_or_default(), now: origin.clock.now() };
         credentials.authenticator.apply(request, &signing)?;
+        if credentials.authenticator.signs() {
+            learn_signature(&credentials.scrubber, request);
+        }
         Ok((None, None))
     }
 
@@ -91,6 +96,21 @@ impl Exchange<'_> {
         Ok(())
     }
 }
+
+/// An API that refuses a signature may echo it. Whatever is long enough to be one, in the headers that are set apart as
+/// secret, is taken for it.
+fn learn_signature(scrubber: &Scrubber, request: &Request) {
+    let values = request.headers().values().filter(|value| value.is_sensitive());
+    for value in values.filter_map(|value| value.to_str().ok()) {
+        let parts = value.split([' ', ',', '=', ':', ';']);
+        for part in parts.filter(|part| part.len() >= SIGNATURE_BYTES) {
+            scrubber.learn(&Secret::new(part));
+        }
+    }
+}
+
+/// As long is 128 bits in base64, the shortest signature that is worth one.
+const SIGNATURE_BYTES: usize = 22;
 
 /// What is asked for; a source may declare its own Accept.
 fn accepted(format: Format) -> &'static str {

@@ -169,3 +169,17 @@ fn every_command_shows_how_it_is_called() {
         assert!(help.stdout.contains(&format!("\n  lakeward {command}")), "{help}");
     }
 }
+
+#[test]
+fn wrong_arguments_are_told_as_the_log_is() {
+    let (_server, workspace) = two_refused_days();
+    for log in [&["--log", "json"][..], &["--log=json"]] {
+        let wrong = ["extract", "source.yaml", "--deadline", "9x", "--date", "2026-03-17"];
+        let ended = workspace.lakeward(&[&wrong[..], log].concat()).exits(2);
+        let line: serde_json::Value = serde_json::from_str(&ended.stderr).unwrap();
+        assert!(line["message"].as_str().unwrap().contains("not a length"), "{ended}");
+        assert_eq!((&line["kind"], &line["exit"]), (&"usage".into(), &2.into()));
+    }
+    let ended = workspace.lakeward(&["extract", "--log", "json", "--help"]).exits(0);
+    assert!(ended.stdout.contains("Usage:"), "{ended}");
+}

@@ -96,6 +96,11 @@ impl Authenticator {
         if let Self::Token(tokens) = self { Some(tokens) } else { None }
     }
 
+    /// Whether each request has a signature of its own.
+    pub(in crate::http) fn signs(&self) -> bool {
+        matches!(self, Self::Hmac(_) | Self::AwsSigv4(_))
+    }
+
     /// The query parameter that carries a credential, if one does.
     pub fn query_key(&self) -> Option<&str> {
         match self {

@@ -91,3 +91,15 @@ async fn a_signature_stays_at_home() {
     let head = away.asked()[0].head().to_ascii_lowercase();
     assert!(!head.contains("x-signature") && !head.contains("x-time"), "{head}");
 }
+
+#[tokio::test]
+async fn an_echoed_signature_is_not_shown() {
+    let wanted = "f7bc83f430538424b13298e6aa6fb143ef4d59a14946175997479dbc2d1a3cd8";
+    let echo = format!(r#"{{"error":"bad signature {wanted}"}}"#);
+    let server = Server::start(vec![reply("400 Bad Request", "", &echo)]).await;
+    let mut run = Run::new(&server, Pagination::None);
+    let text = "The quick brown fox jumps over the lazy dog";
+    run.source.auth = signed(text, SignatureEncoding::Hex, HmacAlgorithm::Sha256);
+    let (_, error) = run.failed().await;
+    assert!(error.to_string().contains("bad signature [redacted]"), "{error}");
+}
