@@ -132,6 +132,20 @@ fn new_field() {
     );
 }
 
+/// Of a page that was cut, and came whole the second time.
+#[test]
+fn what_was_not_told_apart_is_a_new_field_too() {
+    let table = table(vec![id()]);
+    let mut of = shape(&table, r#"[{"id":"a"},{"id":"b"}]"#);
+    of.uncounted = 3;
+    let report_of = |of: &Shape| report(&table, of, window(), "f00d", None);
+    assert_eq!(brief(&report_of(&of)), ["new_field /* 2"]);
+    // Where as many are reported as may be, they say enough.
+    let keys: Vec<String> = (0..1_001).map(|n| format!("\"k{n}\":1")).collect();
+    let of = shape(&table, &format!("[{{\"id\":\"a\",{}}}]", keys.join(",")));
+    assert_eq!((of.uncounted, report_of(&of).findings.len()), (1, 1_000));
+}
+
 #[test]
 fn missing_field() {
     let required =
