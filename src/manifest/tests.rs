@@ -4,6 +4,7 @@ mod chain;
 mod crash;
 mod format;
 mod lease;
+mod model;
 mod readers;
 mod rivals;
 mod stores;

@@ -16,6 +16,7 @@ use object_store::{
 };
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
+use tokio::sync::Semaphore;
 
 /// What befalls one operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,6 +44,8 @@ pub(super) struct Faulty {
     decide: Arc<Decide>,
     dawdle: Option<Arc<Mutex<StdRng>>>,
     careless: bool,
+    /// The operation that waits for a gate to open.
+    stop: Option<(usize, Arc<Semaphore>)>,
 }
 
 impl Faulty {
@@ -57,6 +60,7 @@ impl Faulty {
             decide: Arc::new(decide),
             dawdle: None,
             careless: false,
+            stop: None,
         }
     }
 
@@ -81,8 +85,18 @@ impl Faulty {
 
     /// Lets other tasks run for a random while before every operation.
     pub(super) fn dawdling(inner: Arc<dyn ObjectStore>, seed: u64) -> Self {
+        Self::new(inner, |_| Fault::None).slowed(seed)
+    }
+
+    /// The same, which lets other tasks run for a random while before every operation.
+    pub(super) fn slowed(self, seed: u64) -> Self {
         let random = Arc::new(Mutex::new(StdRng::seed_from_u64(seed)));
-        Self { dawdle: Some(random), ..Self::new(inner, |_| Fault::None) }
+        Self { dawdle: Some(random), ..self }
+    }
+
+    /// The same, whose operation `n` is sent when `gate` opens.
+    pub(super) fn stopped_at(self, n: usize, gate: Arc<Semaphore>) -> Self {
+        Self { stop: Some((n, gate)), ..self }
     }
 
     /// Whether any operation met a fault.
@@ -105,6 +119,11 @@ impl Faulty {
             .map_or(0, |random| random.lock().expect("random").random_range(0..12));
         for _ in 0..turns {
             tokio::task::yield_now().await;
+        }
+        if let Some((n, gate)) = &self.stop
+            && *n == self.operations.load(SeqCst)
+        {
+            gate.acquire().await.expect("open").forget();
         }
         let broken = || Error::Generic { store: "faulty", source: "connection reset".into() };
         let taken = || Error::AlreadyExists { path: at.to_string(), source: "faulty".into() };

@@ -25,7 +25,7 @@ async fn found(lake: &Lake, minute: i64) -> Vec<Stray> {
 }
 
 /// Deletes every stray; what was deleted, by kind.
-async fn vacuum(lake: &Lake, minute: i64) -> Vec<(&'static str, String)> {
+pub(super) async fn vacuum(lake: &Lake, minute: i64) -> Vec<(&'static str, String)> {
     let strays = found(lake, minute).await;
     let gone = delete(lake, &table(), strays, &clock(minute)).await.expect("vacuum");
     gone.into_iter().map(|stray| (stray.kind, stray.path)).collect()
