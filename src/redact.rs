@@ -10,12 +10,12 @@ pub const REDACTED: &str = "[redacted]";
 
 /// Words that make a name one of a credential, wherever they stand in it.
 const SECRET_WORDS: [&str; 17] = [
-    "token",
     "secret",
     "password",
     "passwd",
     "pwd",
     "passphrase",
+    "passcode",
     "credential",
     "credentials",
     "jwt",
@@ -33,7 +33,7 @@ const SECRET_WORDS: [&str; 17] = [
 const SECRET_ALONE: [&str; 4] = ["key", "auth", "pass", "sid"];
 
 /// What a key is of that is a credential; `sort_key` and `partition_key` are none.
-const KEY_OF: [&str; 20] = [
+const KEY_OF: [&str; 16] = [
     "api",
     "app",
     "access",
@@ -45,24 +45,19 @@ const KEY_OF: [&str; 20] = [
     "client",
     "consumer",
     "developer",
-    "dev",
-    "service",
     "security",
     "master",
-    "shared",
     "signing",
     "encryption",
-    "account",
     "apim",
 ];
 
 /// Ends of names that are written in one word.
-const SECRET_ENDS: [&str; 12] = [
+const SECRET_ENDS: [&str; 15] = [
     "apikey",
     "appkey",
     "accesskey",
     "authkey",
-    "secretkey",
     "privatekey",
     "licensekey",
     "apitoken",
@@ -70,10 +65,14 @@ const SECRET_ENDS: [&str; 12] = [
     "accesstoken",
     "refreshtoken",
     "sessionid",
+    "sessid",
+    "secret",
+    "password",
+    "userpass",
 ];
 
-/// Words by which a token is one of paging, and no credential.
-const OF_PAGING: [&str; 11] = [
+/// Words by which a token is one of paging, unless it is also one of access.
+const OF_PAGING: [&str; 17] = [
     "page",
     "pagination",
     "next",
@@ -85,28 +84,46 @@ const OF_PAGING: [&str; 11] = [
     "sync",
     "start",
     "marker",
+    "scroll",
+    "resume",
+    "delta",
+    "skip",
+    "offset",
+    "watermark",
+];
+const OF_ACCESS: [&str; 5] = ["access", "api", "auth", "refresh", "private"];
+
+/// Last words of names that say something of a credential or another thing, and hold none.
+const SPEAKS_OF: [&str; 14] = [
+    "type", "count", "used", "limit", "url", "uri", "ttl", "symbol", "address", "status", "policy",
+    "name", "version", "id",
 ];
 
-/// Last words of names that say something of a credential, and hold none.
-const SPEAKS_OF: [&str; 7] = ["type", "count", "used", "limit", "url", "uri", "ttl"];
+/// First words of names that ask whether there is one.
+const ASKS_FOR: [&str; 5] = ["has", "is", "with", "include", "needs"];
 
 /// Whether a query key, header or field of this name carries a credential, whatever the source file says. Told by its
 /// words, however they are joined: `X-Api-Key`, `api_key` and `apiKey` are one name.
 pub fn is_secret_key(name: &str) -> bool {
     let words = words(name);
     let words: Vec<&str> = words.iter().map(String::as_str).filter(|word| *word != "x").collect();
-    let speaks_of = words.last().is_some_and(|last| SPEAKS_OF.contains(last));
-    if speaks_of || words.iter().any(|word| OF_PAGING.contains(word)) {
+    let joined = words.concat();
+    if SECRET_ENDS.iter().any(|end| joined.ends_with(end)) {
+        return true;
+    }
+    let (first, last) = (words.first().copied(), words.last().copied());
+    let is_about = last.is_some_and(|last| SPEAKS_OF.contains(&last) && joined != "secretid")
+        || first.is_some_and(|first| ASKS_FOR.contains(&first));
+    if is_about {
         return false;
     }
+    let is_any = |of: &[&str]| words.iter().any(|word| of.contains(word));
     let key_of = |pair: &[&str]| matches!(pair, [of, "key"] if KEY_OF.contains(of));
     match words.as_slice() {
         [alone] if SECRET_ALONE.contains(alone) => true,
         words => {
-            let joined = words.concat();
-            words.iter().any(|word| SECRET_WORDS.contains(word))
-                || words.windows(2).any(key_of)
-                || SECRET_ENDS.iter().any(|end| joined.ends_with(end))
+            let is_token = words.contains(&"token") && (!is_any(&OF_PAGING) || is_any(&OF_ACCESS));
+            is_token || is_any(&SECRET_WORDS) || words.windows(2).any(key_of)
         }
     }
 }
@@ -235,11 +252,32 @@ mod tests {
             "hmac",
             "auth",
             "authorization",
+            "page_access_token",
+            "next_api_key",
+            "sync_secret",
+            "apisecret",
+            "userpassword",
+            "user_pass",
+            "passcode",
+            "PHPSESSID",
+            "secret_id",
         ] {
             assert!(is_secret_key(name), "{name}");
         }
         for name in [
             "page",
+            "token_symbol",
+            "token_address",
+            "token_id",
+            "signature_status",
+            "password_policy",
+            "cookie_id",
+            "service_key",
+            "shared_key",
+            "scroll_token",
+            "resume_token",
+            "has_signature",
+            "X-Api-Key-Id",
             "page_token",
             "nextPageToken",
             "continuation_token",

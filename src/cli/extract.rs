@@ -59,7 +59,8 @@ async fn report(args: ExtractArgs, run_id: String) -> Result<RunReport> {
 
 /// Extracts with a progress bar, and ends in order at a signal.
 pub(crate) async fn watched(extraction: Extraction) -> Result<RunReport> {
-    signals::stop_on_signals(extraction.stop.clone(), extraction.run_id.clone())?;
+    let run_id = Some(extraction.run_id.clone());
+    signals::stop_on_signals(extraction.stop.clone(), "stopping: saving a checkpoint", run_id)?;
     let bar = progress::show(Arc::clone(&extraction.progress));
     let ended = extract(extraction).await;
     if let Some(bar) = bar {

@@ -23,6 +23,11 @@ pub fn share(arguments: &Cli) {
         return;
     }
     let Ok(program) = std::env::current_exe() else { return };
+    // Run by the loader, which is the program then.
+    let name = program.file_name().and_then(|name| name.to_str());
+    if name.is_none_or(|name| name.starts_with("ld-") || name.starts_with("ld.")) {
+        return;
+    }
     let mut given = std::env::args_os();
     let mut anew = std::process::Command::new(program);
     if let Some(name) = given.next() {

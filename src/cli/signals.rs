@@ -5,11 +5,15 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::error::{Error, ErrorKind, Result};
 use crate::run::stop::{Cause, Stop};
 
-/// Turns the first signal into a stop, and gives later ones their usual effect.
+/// Turns the first signal into a stop, which the log tells as `told`, and gives later ones their usual effect.
 ///
 /// # Errors
 /// `Unexpected` when the handlers cannot be installed.
-pub(crate) fn stop_on_signals(stop: Stop, run_id: String) -> Result<()> {
+pub(crate) fn stop_on_signals(
+    stop: Stop,
+    told: &'static str,
+    run_id: Option<String>,
+) -> Result<()> {
     let handler = |kind| {
         signal(kind).map_err(|error| {
             Error::new(ErrorKind::Unexpected, "could not listen for signals").caused_by(error)
@@ -25,10 +29,7 @@ pub(crate) fn stop_on_signals(stop: Stop, run_id: String) -> Result<()> {
                 _ = terminate.recv() => Cause::Terminated,
             };
             if first {
-                tracing::warn!(
-                    run_id,
-                    "stopping: saving a checkpoint; a second signal ends at once"
-                );
+                tracing::warn!(run_id, "{told}; a second signal ends at once");
                 stop.because(cause);
                 first = false;
             } else {

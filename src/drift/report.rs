@@ -41,12 +41,13 @@ impl DriftReport {
         self.findings.iter().map(|finding| finding.severity).max()
     }
 
-    /// The same report with `change` made to every text of a record: samples, and keys.
+    /// The same report with `change` made to every text of a record: samples, values of keys, and names.
     #[must_use]
     pub fn rewritten(mut self, change: impl Fn(&str) -> String) -> Self {
         for finding in &mut self.findings {
             let seen = finding.first_seen.as_mut().and_then(|place| place.key.as_mut());
-            for text in finding.samples.iter_mut().chain(seen) {
+            let named = [&mut finding.path, &mut finding.suggestion];
+            for text in finding.samples.iter_mut().chain(seen).chain(named) {
                 *text = change(text);
             }
         }

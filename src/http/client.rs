@@ -89,7 +89,7 @@ impl Client {
     /// Text of a record, maybe cut at its end, without the source's credentials; what was cut off one is looked for too.
     pub fn scrub_cut(&self, text: &str) -> String {
         match self.origin().credentials() {
-            Ok(known) => known.scrubber.scrub_cut(text),
+            Ok(known) => known.scrub_cut(text),
             // Nothing was sent, and nothing can be echoed.
             Err(_) => text.to_owned(),
         }

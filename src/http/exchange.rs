@@ -98,17 +98,8 @@ pub(super) struct Hop {
     pub(super) url: Url,
     pub(super) body: Option<Bytes>,
     pub(super) request_id: String,
-    /// The token that it was sent with.
-    pub(super) token: Option<Sent>,
-}
-
-/// A token that a request was sent with.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Sent {
-    /// Its number.
-    pub(super) serial: u64,
-    /// Whether nobody else had used it.
-    pub(super) fresh: bool,
+    /// The token that it was sent with, by its number.
+    pub(super) token: Option<u64>,
 }
 
 impl Hop {
@@ -128,12 +119,6 @@ impl Hop {
             token: None,
         }
     }
-
-    /// Whether the refusal of its token, after so many others, is no reason to give up yet. Of a token that others use
-    /// too, they may have used up what it was good for; one that nobody else has used is refused for good.
-    fn may_renew(&self, refusals: u32) -> bool {
-        self.token.is_some_and(|token| refusals == 0 || !token.fresh)
-    }
 }
 
 impl Exchange<'_> {
@@ -149,7 +134,15 @@ impl Exchange<'_> {
                 Ok(reply) => reply,
                 Err(lost) => return self.lost(lost, &hop),
             };
-            match classify(reply.status.as_u16(), self.on_status) {
+            let class = classify(reply.status.as_u16(), self.on_status);
+            if class != Class::Credentials {
+                self.accepted(&hop)?;
+            } else if self.may_renew(&hop, refusals).await? {
+                refusals += 1;
+                next = hop.redirected.then_some(hop);
+                continue;
+            }
+            match class {
                 Class::Permission if pace::is_refusal(reply.status, &reply.headers) => {
                     return Ok(Outcome::Again(self.passing(&reply, &hop)));
                 }
@@ -161,11 +154,6 @@ impl Exchange<'_> {
                     redirects += 1;
                     let led = self.redirected(&hop, &reply).map_err(|e| self.place(e, &hop))?;
                     next = Some(led);
-                }
-                Class::Credentials if hop.may_renew(refusals) => {
-                    self.refused(&hop).await?;
-                    refusals += 1;
-                    next = hop.redirected.then_some(hop);
                 }
                 class => return self.judge(class, reply, hop).await,
             }
@@ -191,7 +179,11 @@ impl Exchange<'_> {
         Meter::count(&self.meter.requests);
         let asked = self.witness.is_some().then(|| self.asked(&request));
         let sent = origin.transport.send(request).await.map_err(|e| self.place(e, &hop))?;
-        drop(alone);
+        let refused = matches!(&sent, Ok(reply) if reply.status == StatusCode::UNAUTHORIZED);
+        match alone {
+            Some(alone) if refused => alone.refused(),
+            alone => drop(alone),
+        }
         if let Ok(reply) = &sent {
             permit.answered(reply.status, &reply.headers);
             tracing::debug!(

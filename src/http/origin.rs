@@ -43,6 +43,13 @@ pub(super) struct Credentials {
     telling: Scrubber,
 }
 
+impl Credentials {
+    /// Text of a record without the credentials that stand in no text by chance.
+    pub(super) fn scrub_cut(&self, text: &str) -> String {
+        self.telling.scrub_cut(text)
+    }
+}
+
 impl Origin {
     /// The API of `source`. No secret of its `auth` is resolved yet.
     ///

@@ -9,12 +9,15 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::http::auth::signing::Signing;
 use crate::http::auth::token::Alone;
 use crate::http::excerpt::Scrubber;
-use crate::http::exchange::{Exchange, Hop, Sent};
+use crate::http::exchange::{Exchange, Hop};
 use crate::http::inflate::ACCEPTED;
 use crate::http::redirect::is_credential;
 use crate::http::witness::Asked;
 use crate::redact::Secret;
 use crate::spec::source::Format;
+
+/// Tokens that one request is given after its first was refused, where others are let through meanwhile.
+const MOST_RENEWALS: u32 = 6;
 
 /// The header by which a request is found again in the logs of both sides.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -61,7 +64,7 @@ impl Exchange<'_> {
         request: &mut Request,
         hop: &Hop,
         refusals: u32,
-    ) -> Result<(Option<Sent>, Option<Alone>)> {
+    ) -> Result<(Option<u64>, Option<Alone>)> {
         let origin = self.origin;
         let credentials = origin.credentials()?;
         if !origin.routes.is_home(&hop.url) {
@@ -75,7 +78,7 @@ impl Exchange<'_> {
                 _ => tokens.fresh(caller()).await.map(|(held, alone)| (held, Some(alone)))?,
             };
             request.headers_mut().insert(AUTHORIZATION, held.header);
-            return Ok((Some(Sent { serial: held.serial, fresh: alone.is_some() }), alone));
+            return Ok((Some(held.serial), alone));
         }
         let signing =
             Signing { body: hop.body.as_deref().unwrap_or_default(), now: origin.clock.now() };
@@ -86,12 +89,27 @@ impl Exchange<'_> {
         Ok((None, None))
     }
 
-    /// The API refused the token that `hop` was sent with: it is sent no more.
-    pub(super) async fn refused(&self, hop: &Hop) -> Result<()> {
+    /// The API refused the token that `hop` was sent with, after so many others: it is sent no more. Whether another may
+    /// help: of one that others use too, they may have used up what it was good for.
+    pub(super) async fn may_renew(&self, hop: &Hop, refusals: u32) -> Result<bool> {
         let credentials = self.origin.credentials()?;
-        if let (Some(tokens), Some(sent)) = (credentials.authenticator.tokens(), hop.token) {
+        let (Some(tokens), Some(serial)) = (credentials.authenticator.tokens(), hop.token) else {
+            return Ok(false);
+        };
+        tokens.refuse(serial).await;
+        let renews = refusals < MOST_RENEWALS && !tokens.is_hopeless();
+        if renews {
             tracing::debug!(request_id = %hop.request_id, "the API refused the token: getting another");
-            tokens.refuse(sent.serial).await;
+        }
+        Ok(renews)
+    }
+
+    /// The API let a request through.
+    pub(super) fn accepted(&self, hop: &Hop) -> Result<()> {
+        if let (Some(tokens), Some(_)) =
+            (self.origin.credentials()?.authenticator.tokens(), hop.token)
+        {
+            tokens.accept();
         }
         Ok(())
     }

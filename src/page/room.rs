@@ -2,12 +2,18 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{Mutex, OwnedMutexGuard, OwnedSemaphorePermit, Semaphore};
 
 /// Bytes that a page takes for each of its own: its text, what was read of it, the columns made of it, and the holes
 /// that they leave.
 const COST: u64 = 4;
+
+/// The part of the room that a page takes of which nothing is known: one in so many.
+const UNKNOWN: u64 = 4;
+/// How long others wait for the first page of a run.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What the pages of a run may take together; clones share it. Without a number there is no bound.
 #[derive(Clone, Debug, Default)]
@@ -20,8 +26,10 @@ struct Bounded {
     free: Arc<Semaphore>,
     /// KiB that pages take beyond what there is.
     beyond: AtomicU64,
-    /// The largest page so far, in bytes; none before the first.
+    /// The bytes of the largest page so far, and one; 0 before the first.
     largest: AtomicU64,
+    /// Held by the one who asks for a page while nothing is known of them.
+    scout: Arc<Mutex<()>>,
 }
 
 /// What a page has taken; given back when it is dropped.
@@ -34,6 +42,8 @@ struct Taken {
     permit: OwnedSemaphorePermit,
     /// KiB beyond the permit.
     beyond: u64,
+    /// While it is the first of the run.
+    scout: Option<OwnedMutexGuard<()>>,
 }
 
 impl Room {
@@ -47,18 +57,28 @@ impl Room {
             free: Arc::new(Semaphore::new(kib)),
             beyond: AtomicU64::new(0),
             largest: AtomicU64::new(0),
+            scout: Arc::default(),
         })))
     }
 
-    /// Waits until there is room for a page that is `expected` to have so many bytes. One that is larger than all the
-    /// room, and the first of a run, of which nothing is known, wait until they are alone.
+    /// Waits until there is room for a page that is `expected` to have so many bytes; one that is larger than all the
+    /// room waits until it is alone. While nothing is known of any page of the run, one is asked for, and the others wait
+    /// for it, though not for long.
     ///
     /// Who holds room for pages in the order in which they are landed never waits for ever.
     pub async fn hold(&self, expected: Option<usize>) -> Held {
         let Some(room) = &self.0 else { return Held(None) };
+        let scout = match expected.is_none() && room.known().is_none() {
+            true => {
+                let scout = Arc::clone(&room.scout).lock_owned();
+                tokio::time::timeout(PATIENCE, scout).await.ok()
+            }
+            false => None,
+        };
+        let scout = scout.filter(|_| room.known().is_none());
         let kib = room.permits(expected);
         let permit = Arc::clone(&room.free).acquire_many_owned(kib).await.ok();
-        Held(permit.map(|permit| room.taken(permit)))
+        Held(permit.map(|permit| room.taken(permit, scout)))
     }
 
     /// The same where there is room now.
@@ -66,12 +86,12 @@ impl Room {
         let Some(room) = &self.0 else { return Some(Held(None)) };
         let kib = room.permits(expected);
         let permit = Arc::clone(&room.free).try_acquire_many_owned(kib).ok()?;
-        Some(Held(Some(room.taken(permit))))
+        Some(Held(Some(room.taken(permit, None))))
     }
 
     /// Bytes of the largest page so far.
     pub fn largest(&self) -> u64 {
-        self.0.as_ref().map_or(0, |room| room.largest.load(Ordering::Relaxed))
+        self.0.as_ref().and_then(|room| room.known()).unwrap_or_default()
     }
 
     /// Bytes that pages take beyond the room, because they are larger than was expected, or than all of it.
@@ -81,21 +101,26 @@ impl Room {
 }
 
 impl Bounded {
+    /// Bytes of the largest page so far.
+    fn known(&self) -> Option<u64> {
+        self.largest.load(Ordering::Relaxed).checked_sub(1)
+    }
+
     /// What a page takes that is expected to have so many bytes.
     fn permits(&self, expected: Option<usize>) -> u32 {
-        let known = match self.largest.load(Ordering::Relaxed) {
-            0 => None,
-            largest => Some(largest),
-        };
-        let kib = match expected.map(|bytes| bytes as u64).or(known) {
+        let kib = match expected.map(|bytes| bytes as u64).or(self.known()) {
             Some(bytes) => cost(bytes).min(self.total),
-            None => self.total,
+            None => self.total / UNKNOWN,
         };
         u32::try_from(kib).unwrap_or(u32::MAX)
     }
 
-    fn taken(self: &Arc<Self>, permit: OwnedSemaphorePermit) -> Taken {
-        Taken { room: Arc::clone(self), permit, beyond: 0 }
+    fn taken(
+        self: &Arc<Self>,
+        permit: OwnedSemaphorePermit,
+        scout: Option<OwnedMutexGuard<()>>,
+    ) -> Taken {
+        Taken { room: Arc::clone(self), permit, beyond: 0, scout }
     }
 }
 
@@ -109,7 +134,8 @@ impl Held {
     pub fn count(&mut self, bytes: usize) {
         let Some(taken) = &mut self.0 else { return };
         let (bytes, room) = (bytes as u64, Arc::clone(&taken.room));
-        room.largest.fetch_max(bytes, Ordering::Relaxed);
+        room.largest.fetch_max(bytes.saturating_add(1), Ordering::Relaxed);
+        taken.scout = None;
         let (wanted, has) = (cost(bytes), taken.permit.num_permits() as u64);
         if let Some(surplus) = has.checked_sub(wanted) {
             let surplus = usize::try_from(surplus).unwrap_or_default();
@@ -145,8 +171,7 @@ mod tests {
     #[tokio::test]
     async fn pages_wait_for_room_and_the_largest_goes_alone() {
         let room = Room::of(32 << 20);
-        let mut first = room.hold(None).await;
-        assert!(room.hold_free(Some(1)).is_none(), "nothing is known of the first");
+        let mut first = room.hold(Some(MIB)).await;
         first.count(5 * MIB);
         let mut second = std::pin::pin!(room.hold(Some(5 * MIB)));
         assert!(futures::poll!(&mut second).is_pending());
@@ -157,6 +182,24 @@ mod tests {
         assert!(room.hold_free(Some(1)).is_none());
         drop(large);
         assert!(room.hold_free(Some(8 * MIB)).is_some());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn of_a_run_s_first_pages_one_is_asked_for() {
+        let room = Room::of(32 << 20);
+        let mut first = room.hold(None).await;
+        let mut others: Vec<_> = (0..8).map(|_| Box::pin(room.hold(None))).collect();
+        for other in &mut others {
+            assert!(futures::poll!(other).is_pending());
+        }
+        // An empty page tells, too.
+        first.count(0);
+        let others = futures::future::join_all(others).await;
+        assert_eq!(others.len(), 8, "all at once");
+        // One that never comes is not waited for.
+        let room = Room::of(32 << 20);
+        let _first = room.hold(None).await;
+        drop(room.hold(None).await);
     }
 
     #[tokio::test]

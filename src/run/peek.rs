@@ -8,11 +8,11 @@ use crate::clock::Clock;
 use crate::decode::shape::Shape;
 use crate::decode::{DecodeOptions, Decoded, Decoder};
 use crate::error::{Error, ErrorKind, Result};
-use crate::http::Stop;
 use crate::http::client::Client;
 use crate::http::pages::{Resume, pages};
 use crate::http::witness::{Sight, Witness};
 use crate::page::{Meter, Page};
+use crate::run::stop::Stop;
 use crate::spec::source::{Source, Stream};
 use crate::window::Window;
 
@@ -46,6 +46,7 @@ impl Peek {
         stream: &Stream,
         window: Window,
         clock: Arc<dyn Clock>,
+        stop: &Stop,
     ) -> Result<Self> {
         let mut once = source.clone();
         once.retry.max_attempts = 1;
@@ -60,9 +61,14 @@ impl Peek {
             window,
             Resume::start(),
             Arc::new(Meter::default()),
-            Stop::new(),
+            stop.child(),
         );
-        let first = std::pin::pin!(pages).next().await;
+        let first = Box::pin(pages).next().await;
+        if let Some(cause) = stop.cause() {
+            // A refresh token that is being rotated is kept first.
+            client.settle().await;
+            return Err(cause.error().hint("run the same command again"));
+        }
         let page = first.unwrap_or_else(|| {
             Err(Error::new(ErrorKind::Unexpected, "a window without a first page"))
         });

@@ -19,6 +19,7 @@ use crate::http::body::charset::Media;
 use crate::http::witness::Sight;
 use crate::redact::{SafeUrl, is_secret_key};
 use crate::run::peek::Peek;
+use crate::run::stop::Stop;
 use crate::spec::source::{Format, Source};
 use crate::window::Window;
 
@@ -143,7 +144,8 @@ async fn fetch(draft: &Draft, name: &str) -> Result<(Option<Sight>, Option<Error
     let window = Window::lookback(SystemClock.now(), DAY, DAY)?.pop();
     let window = window.ok_or_else(|| Error::new(ErrorKind::Usage, "there was no day yet"))?;
     tracing::info!(source = name, "fetching {} once", draft.origin);
-    let peek = Peek::at(&source, stream, window, Arc::new(SystemClock)).await?;
+    let stop = Stop::default();
+    let peek = Peek::at(&source, stream, window, Arc::new(SystemClock), &stop).await?;
     Ok((peek.sights.last().cloned(), peek.page.err()))
 }
 

@@ -13,9 +13,11 @@ use chrono::{DateTime, Utc};
 
 use crate::cli::args::{Format, PeekArgs};
 use crate::cli::render::{json, out};
+use crate::cli::signals::stop_on_signals;
 use crate::clock::{Clock as _, SystemClock};
 use crate::error::{Error, ErrorKind, Result};
 use crate::run::peek::Peek;
+use crate::run::stop::Stop;
 use crate::spec::source::{Source, Stream};
 use crate::window::Window;
 
@@ -26,7 +28,9 @@ pub(crate) async fn run(args: PeekArgs) -> Result<u8> {
     let source = Source::load(&args.source)?;
     let stream = chosen(&source, args.stream.as_deref())?;
     let window = window(args.date, SystemClock.now())?;
-    let peek = Peek::at(&source, stream, window, Arc::new(SystemClock)).await?;
+    let stop = Stop::default();
+    stop_on_signals(stop.clone(), "stopping", None)?;
+    let peek = Peek::at(&source, stream, window, Arc::new(SystemClock), &stop).await?;
     let view = view::of(&source, stream, window, &peek);
     match args.format {
         Format::Json => json(&view)?,

@@ -1,8 +1,8 @@
 //! The slow-down after a refusal, and the recovery from it.
 //!
 //! A refusal makes the space between two requests half as large again, beginning with the pace at which it came; where
-//! nothing is known of that, as of the first request or the first one behind a wait, there is no slow-down, nor where
-//! nothing was let through since the last one: it is not the pace that is refused then. Each request
+//! nothing is known of that, as of the first request or the first one behind a wait, there is no slow-down, nor, for
+//! some seconds, where nothing was let through since the last one: it may not be the pace that is refused then. Each request
 //! that is let through takes a little back. The first guesses may be far off, and are taken back fast; from the third on
 //! so slowly that the limit is met about once in a hundred and fifty requests, and faster when it seems to be gone.
 
@@ -23,6 +23,8 @@ const LEAST: Duration = Duration::from_millis(2);
 const MOST: Duration = Duration::from_secs(30);
 /// So many requests in a second tell of a quota a second; fewer only of how fast they followed each other.
 const TELLING: u32 = 5;
+/// How long nothing has to be let through for the space to grow nevertheless.
+const IN_VAIN: Duration = Duration::from_secs(3);
 /// Requests whose distances are looked at.
 const RECENT: usize = 6;
 
@@ -85,17 +87,25 @@ impl Brake {
     /// A request that was sent at `sent` was refused.
     pub(super) fn refused(&mut self, sent: Instant, now: Instant) {
         let let_through = std::mem::take(&mut self.let_through);
-        let again = !self.space.is_zero() && let_through == 0;
-        if again || self.slowed.is_some_and(|slowed| sent <= slowed) {
+        let Some(slowed) = self.slowed.filter(|_| !self.space.is_zero()) else {
+            return self.slow(now, 1);
+        };
+        let in_vain = let_through == 0;
+        if sent <= slowed || (in_vain && now.saturating_duration_since(slowed) < IN_VAIN) {
             return;
         }
+        self.slow(now, u32::from(!in_vain));
+    }
+
+    /// Makes the space larger, by a refusal that counts so much for knowing the limit.
+    fn slow(&mut self, now: Instant, counts: u32) {
         let space = self.space.max(self.apart().unwrap_or_default());
         if space.is_zero() {
             return;
         }
         self.space = space.mul_f64(SLOWER).clamp(LEAST, MOST);
         self.slowed = Some(now);
-        self.refusals = self.refusals.saturating_add(1);
+        self.refusals = self.refusals.saturating_add(counts);
         if self.space > self.told * 2 {
             self.told = self.space;
             let apart = self.space.as_secs_f64();

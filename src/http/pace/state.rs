@@ -180,10 +180,12 @@ impl State {
         let Answer { reading, refusal, sent, now, wall, goes_first } = answer;
         self.in_flight = self.in_flight.saturating_sub(1);
         let after_reset = goes_first && matches!(self.first, First::Sent { after_reset: true, .. });
-        if goes_first {
-            self.first = First::Nobody;
-        }
         let used_up = reading.told.iter().any(|told| told.remaining == 0);
+        if goes_first {
+            // Of a refusal that says nothing the others learn nothing: one more goes first.
+            let told = used_up || !matches!(refusal, Some(None));
+            self.first = if told { First::Nobody } else { First::Wanted { after_reset: false } };
+        }
         for told in reading.told {
             let mut until = self.until(&told, now, wall);
             if goes_first && refusal.is_none() {

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::scripted::{Asked, Reply, json, reply};
+use super::scripted::{Asked, Reply, bytes, json, reply};
 use super::*;
 use crate::error::ErrorKind;
 use crate::spec::auth::{ClientAuth, JwtAlgorithm, LoginValue, OauthClient};
@@ -133,6 +133,25 @@ async fn a_second_refusal_in_a_row_is_the_last() {
     assert!(shown.contains("Bearer [redacted] is not welcome"), "{shown}");
 }
 
+/// Many windows with credentials that cannot work: the endpoint is not asked again for each of them.
+#[tokio::test]
+async fn what_is_hopeless_is_not_tried_for_every_window() {
+    let server = Server::answering(|asked| match asked.line.starts_with("POST /token") {
+        true => (Duration::from_millis(5), json(r#"{"access_token":"live"}"#)),
+        false => (Duration::from_millis(5), reply("401 Unauthorized", "", "no")),
+    })
+    .await;
+    let mut run = Run::new(&server, Pagination::None);
+    run.source.auth = Auth::ClientCredentials(client_of(&server));
+    let client = Client::new(&run.source, Arc::new(crate::clock::SystemClock)).expect("client");
+    let all = futures::future::join_all((0..20).map(|_| run.with(client.clone()))).await;
+    let kinds = all.iter().flatten().map(|page| page.as_ref().expect_err("refused").kind());
+    assert!(kinds.into_iter().all(|kind| kind == ErrorKind::Credentials));
+    // The first one, maybe one that others had when that was refused, and one that nobody else has used.
+    let tokens = tokens_asked(&server);
+    assert!(tokens <= 3, "{tokens}");
+}
+
 #[tokio::test]
 async fn what_an_endpoint_may_answer_instead_of_a_token() {
     let html = reply("200 OK", "Content-Type: text/html\r\n", "<html>hunter2+/ login</html>");
@@ -181,6 +200,18 @@ async fn what_an_endpoint_may_answer_instead_of_a_token() {
         // What could not be read may be a token.
         (vec![json("access_token=hunter2&x=1")], ErrorKind::Credentials, "is not shown", 1),
         (vec![json(r#"{"access_token":"hunter2"#)], ErrorKind::Credentials, "is not JSON", 1),
+        (
+            vec![reply("200 OK", "", "<r><access_token>hunter2</access_token></r>")],
+            ErrorKind::Credentials,
+            "is not shown",
+            1,
+        ),
+        (
+            vec![reply("302 Found", "Location: https://a.example/cb#access_token=hunter2\r\n", "")],
+            ErrorKind::Credentials,
+            "location: https://a.example/cb,",
+            1,
+        ),
         (
             vec![json(r#"{"access_token":"a","token_type":"mac hunter2+/"}"#)],
             ErrorKind::Credentials,
@@ -235,8 +266,13 @@ async fn what_an_endpoint_may_answer_instead_of_a_token() {
 async fn a_passing_fault_of_the_endpoint_passes() {
     let busy = reply("503 Service Unavailable", "", "");
     let page = json(r#"{"items":[1]}"#);
-    let server =
-        Server::start(vec![busy, Reply::Reset, json(r#"{"access_token":"a"}"#), page]).await;
+    let server = Server::start(vec![
+        busy,
+        Reply::Reset,
+        bytes("200 OK", "", b"\xef\xbb\xbf{\"access_token\":\"a\"}"),
+        page,
+    ])
+    .await;
     let mut run = Run::new(&server, Pagination::None);
     let basic = ClientAuth::Basic;
     run.source.auth =

@@ -92,6 +92,11 @@ fn rows_name(window: usize, round: usize, rival: usize) -> &'static str {
     &NAMES[(window * (ROUNDS + 1) + round) * RIVALS + rival]
 }
 
+/// When a round begins: every lease of the one before has ended.
+fn minute_of(round: usize) -> i64 {
+    i64::try_from(round).expect("few rounds") * 20
+}
+
 /// As a well mixed number: the same for the same seed and operation.
 fn mixed(seed: u64, at: usize) -> u64 {
     let mut z = seed.wrapping_add((at as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15));
@@ -128,7 +133,7 @@ async fn play(store: &Arc<InMemory>, round: usize, actors: &[Actor]) -> Vec<Erro
     let (mut free, mut paused, mut hung) = (Vec::new(), Vec::new(), Vec::new());
     for (rival, actor) in actors.iter().enumerate() {
         let lake = lake_on(Arc::new(actor.store(store, &gate)));
-        let minute = round as i64 * 20 + actor.ahead;
+        let minute = minute_of(round) + actor.ahead;
         let rows = rows_name(actor.window, round, rival);
         let job =
             Job { refresh: actor.refresh, ..Job::new(WINDOWS[actor.window], rows).minute(minute) };
@@ -143,7 +148,8 @@ async fn play(store: &Arc<InMemory>, round: usize, actors: &[Actor]) -> Vec<Erro
     // Killed where it hangs; or stopped for so long, and woken.
     hung.iter().for_each(|run| run.abort());
     futures::future::join_all(hung).await;
-    gate.add_permits(RIVALS);
+    // Several operations of a run may have come to it side by side.
+    gate.add_permits(RIVALS * OPERATIONS);
     ended.extend(futures::future::join_all(paused).await);
     ended.into_iter().filter_map(|run| run.expect("no panic").err()).collect()
 }
@@ -178,13 +184,13 @@ async fn check(schedule: &[Vec<Actor>]) {
         }
         committed = seen;
     }
-    let minute = schedule.len() as i64 * 20;
+    let minute = minute_of(schedule.len());
     let before = rows(&lake).await;
     vacuum(&lake, minute).await;
     assert_eq!(rows(&lake).await, before, "a vacuum takes no row");
-    for window in 0..WINDOWS.len() {
-        let rows = rows_name(window, schedule.len(), 0);
-        let job = Job::new(WINDOWS[window], rows).refresh().minute(minute + 5);
+    for (index, window) in WINDOWS.into_iter().enumerate() {
+        let rows = rows_name(index, schedule.len(), 0);
+        let job = Job::new(window, rows).refresh().minute(minute + 5);
         job.run(&lake).await.unwrap_or_else(|error| panic!("the last run: {error:?}"));
     }
     assert_eq!(pages(&lake).await.into_values().collect::<Vec<_>>(), [['1', '2'], ['1', '2']]);

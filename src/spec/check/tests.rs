@@ -518,7 +518,7 @@ fn literal_secrets_are_never_repeated() {
     f.yaml:9:24: the secret `api_key` is written into the file
       9 |     params: { api_key: [redacted], page: '{{ nope }}' }
         |                        ^^^^^^^^^^
-      hint: declare it as auth: { type: api_key, query: NAME, value: { env: NAME } }
+      hint: declare it as auth: { type: api_key, query: NAME, value: { env: NAME } }; if it is no secret, write its value as a template: "{{ 'text' }}"
     f.yaml:9:49: undefined name `nope`
       9 |     params: { api_key: [redacted], page: '{{ nope }}' }
         |                                              ^^^^

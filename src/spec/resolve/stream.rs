@@ -147,7 +147,7 @@ fn path(document: &mut Document, place: &Place, text: &str) -> Option<Template> 
     if let Some(key) = secret_in_query(text).filter(|key| is_secret_param(key)) {
         document
             .error(place, format!("the secret `{key}` is written into the file"))
-            .hint("declare it as auth: { type: api_key, query: NAME, value: { env: NAME } }");
+            .hint(SECRET_HINT);
         return None;
     }
     template(document, place, text)
@@ -166,7 +166,7 @@ fn params(
         if is_secret_param(key) && is_literal {
             document
                 .error(&at, format!("the secret `{key}` is written into the file"))
-                .hint("declare it as auth: { type: api_key, query: NAME, value: { env: NAME } }");
+                .hint(SECRET_HINT);
             whole = false;
             continue;
         }
@@ -177,6 +177,9 @@ fn params(
     }
     whole.then_some(params)
 }
+
+/// Where a credential belongs, and the way out for what is none.
+const SECRET_HINT: &str = "declare it as auth: { type: api_key, query: NAME, value: { env: NAME } }; if it is no secret, write its value as a template: \"{{ 'text' }}\"";
 
 /// Parameters that are a credential. `key` alone may be anything.
 fn is_secret_param(key: &str) -> bool {

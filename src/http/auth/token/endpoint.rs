@@ -6,6 +6,7 @@ use bytes::Bytes;
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderName, HeaderValue, LOCATION, USER_AGENT};
 use reqwest::{Method, Request, StatusCode};
 use serde_json::Value;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use url::Url;
 
 use super::answer::{Granted, Named, error_of};
@@ -22,6 +23,8 @@ use crate::page::Meter;
 use crate::redact::SafeUrl;
 use crate::spec::source::{Format, Retry};
 
+/// A byte order mark, which some servers begin UTF-8 with.
+const BOM: &[u8] = b"\xef\xbb\xbf";
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// What a token is asked for with.
@@ -57,8 +60,29 @@ impl Caller {
         ask: impl Fn() -> Result<Ask<'a>>,
         read: impl Fn(&Value) -> Result<Granted, String>,
     ) -> Result<Granted> {
+        self.ask_once_open(ask, read, None).await.map(|(granted, _)| granted)
+    }
+
+    /// As [`Caller::ask`], where each request must pass `gate`, and is past it until what comes beside the answer is
+    /// dropped; not while it waits to be tried again.
+    ///
+    /// # Errors
+    /// As [`Caller::ask`]; `Interrupted` once the gate is closed.
+    pub(super) async fn ask_once_open<'a, 'g>(
+        &self,
+        ask: impl Fn() -> Result<Ask<'a>>,
+        read: impl Fn(&Value) -> Result<Granted, String>,
+        gate: Option<&'g Semaphore>,
+    ) -> Result<(Granted, Option<SemaphorePermit<'g>>)> {
         let mut attempt = 1;
         loop {
+            let past = match gate {
+                Some(gate) => Some(gate.acquire().await.map_err(|_| {
+                    let message = "the run ends: no token is used up any more";
+                    Error::new(ErrorKind::Interrupted, message)
+                })?),
+                None => None,
+            };
             let ask = ask()?;
             let (url, id) = (ask.url, uuid::Uuid::new_v4().to_string());
             let place = |error: Error| {
@@ -72,10 +96,14 @@ impl Caller {
                         let asked = pace::asked(&reply.headers, self.clock.now());
                         (format!("it answered {}", reply.status), asked)
                     }
-                    _ => return self.read(&reply, &read).map_err(place),
+                    _ => {
+                        let granted = self.read(&reply, &read).map_err(place)?;
+                        return Ok((granted, past));
+                    }
                 },
                 Err(lost) => (lost_to(lost).map_err(place)?, None),
             };
+            drop(past);
             let error = || {
                 let message = format!("the token endpoint could not answer: {reason}");
                 place(Error::new(ErrorKind::Transient, message).with("attempts", attempt))
@@ -129,8 +157,11 @@ impl Caller {
             let message = format!(
                 "the token endpoint leads elsewhere ({status}), where no credential is sent"
             );
+            // What follows the path may be a token.
+            let bare =
+                |target: &str| target.split(['?', '#']).next().unwrap_or_default().to_owned();
             return Err(Error::new(ErrorKind::Credentials, message)
-                .with("location", self.scrubber.excerpt(target.unwrap_or_default().as_bytes()))
+                .with("location", self.scrubber.scrub(&target.map(bare).unwrap_or_default()))
                 .hint("declare the URL that answers as token_url"));
         }
         if !status.is_success() {
@@ -157,7 +188,8 @@ impl Caller {
             true => reply.body.clone(),
             false => codings.inflate(&reply.body, most).ok()?.into(),
         };
-        Media::of(&reply.headers).ok()?.utf8(body, Format::Json).ok()
+        let text = Media::of(&reply.headers).ok()?.utf8(body, Format::Json).ok()?;
+        Some(if text.starts_with(BOM) { text.slice(BOM.len()..) } else { text })
     }
 
     /// An answer of success that is none. Only a page for people is shown: anything else may hold a token.
@@ -165,7 +197,8 @@ impl Caller {
         let kind = reply.headers.get(CONTENT_TYPE).map_or(&b"none"[..], |kind| kind.as_bytes());
         let error = Error::new(ErrorKind::Credentials, "the token endpoint's answer is not JSON")
             .with("content_type", self.scrubber.excerpt(kind));
-        if body.trim_ascii_start().starts_with(b"<") {
+        let text = String::from_utf8_lossy(body).to_ascii_lowercase();
+        if text.contains("<html") && !text.contains("token") {
             return error
                 .with("body", self.scrubber.excerpt(body))
                 .hint("check token_url: a login page or a proxy may have answered instead");

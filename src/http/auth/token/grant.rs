@@ -106,12 +106,11 @@ impl Grant {
                 let locked = store.lock().await?;
                 let current = locked.current(declared)?;
                 caller.scrubber.learn(&current);
-                let _using_up = using_up.acquire().await.map_err(|_| {
-                    Error::new(ErrorKind::Interrupted, "the run ends: no token is used up any more")
-                })?;
                 let fields = [("grant_type", "refresh_token"), ("refresh_token", current.expose())];
-                let ask = caller.ask(|| client.ask(&fields), |answer| granted(answer, now()));
-                let granted = ask.await?;
+                let ask = || client.ask(&fields);
+                let read = |answer: &Value| granted(answer, now());
+                // Until the next one is kept.
+                let (granted, _using_up) = caller.ask_once_open(ask, read, Some(using_up)).await?;
                 if let Some(next) =
                     granted.refresh.as_ref().filter(|n| n.expose() != current.expose())
                 {

@@ -7,7 +7,7 @@ mod grant;
 mod store;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use reqwest::header::HeaderValue;
@@ -31,6 +31,11 @@ pub struct Tokens {
     state: Arc<Mutex<State>>,
     /// Renewals that failed, so that whoever waited for one does not ask again at once.
     failures: AtomicU64,
+    /// Requests that the API has let through.
+    accepted: AtomicU64,
+    /// Whether the API has refused a token that nobody else had used, and let nobody through since it was got: another
+    /// one will not help, and accounts are locked for such attempts.
+    hopeless: AtomicBool,
 }
 
 #[derive(Debug, Default)]
@@ -54,7 +59,21 @@ pub(in crate::http) struct Held {
 /// For as long, nobody else is given a token.
 #[derive(Debug)]
 pub(in crate::http) struct Alone {
-    _state: OwnedMutexGuard<State>,
+    state: OwnedMutexGuard<State>,
+    tokens: Arc<Tokens>,
+    /// Requests that had been let through when it was got.
+    accepted: u64,
+}
+
+impl Alone {
+    /// The API refused the token, which nobody else has used.
+    pub(in crate::http) fn refused(mut self) {
+        self.state.held = None;
+        // Where others were let through meanwhile, they may have ended it: an API may count all tokens of a client together.
+        if self.tokens.accepted.load(Ordering::Relaxed) == self.accepted {
+            self.tokens.hopeless.store(true, Ordering::Relaxed);
+        }
+    }
 }
 
 impl Tokens {
@@ -64,8 +83,13 @@ impl Tokens {
     /// `Config` that names the secret which is missing or unusable.
     pub(super) fn resolve(auth: &Auth) -> Result<Option<Self>> {
         let grant = Grant::resolve(auth)?;
-        let (state, failures) = (Arc::default(), AtomicU64::new(0));
-        Ok(grant.map(|grant| Self { grant, state, failures }))
+        Ok(grant.map(|grant| Self {
+            grant,
+            state: Arc::default(),
+            failures: AtomicU64::new(0),
+            accepted: AtomicU64::new(0),
+            hopeless: AtomicBool::new(false),
+        }))
     }
 
     /// The token to send now. Of many who ask while there is none, one gets it and all wait for that.
@@ -94,8 +118,9 @@ impl Tokens {
         {
             return Ok((held, None));
         }
+        // What the endpoint refuses it refuses for the whole run.
         if let Some((kind, message)) = state.failure.as_ref()
-            && self.failures.load(Ordering::Acquire) != met
+            && (*kind == ErrorKind::Credentials || self.failures.load(Ordering::Acquire) != met)
         {
             return Err(Error::new(*kind, message.clone()));
         }
@@ -119,15 +144,21 @@ impl Tokens {
         mut state: OwnedMutexGuard<State>,
         caller: Caller,
     ) -> Result<(Held, Alone)> {
+        if self.is_hopeless() {
+            let message = "the API refuses the tokens that it is given";
+            return Err(Error::new(ErrorKind::Credentials, message)
+                .hint("check what the client may do at the provider, and scope"));
+        }
         let tokens = Arc::clone(self);
         let work = async move {
             let now = caller.clock.now();
+            let accepted = tokens.accepted.load(Ordering::Relaxed);
             let granted = tokens.grant.obtain(&caller).await;
             match granted.and_then(|granted| header(&granted).map(|header| (granted, header))) {
                 Ok((granted, header)) => {
                     caller.scrubber.learn(&granted.token);
                     let held = state.keep(header, granted.lifetime, now);
-                    Ok((held, Alone { _state: state }))
+                    Ok((held, Alone { state, tokens, accepted }))
                 }
                 Err(error) => {
                     state.held = None;
@@ -140,6 +171,17 @@ impl Tokens {
         tokio::spawn(work.in_current_span()).await.unwrap_or_else(|error| {
             Err(Error::new(ErrorKind::Unexpected, "a token's task stopped").caused_by(error))
         })
+    }
+
+    /// The API let a request with a token through.
+    pub(in crate::http) fn accept(&self) {
+        self.accepted.fetch_add(1, Ordering::Relaxed);
+        self.hopeless.store(false, Ordering::Relaxed);
+    }
+
+    /// Whether there is no use in getting another token.
+    pub(in crate::http) fn is_hopeless(&self) -> bool {
+        self.hopeless.load(Ordering::Relaxed)
     }
 
     /// The API refused the token of this number: it is not sent again. Another one that came since is kept.
