@@ -11,6 +11,7 @@ use reqwest::{Method, StatusCode};
 use url::Url;
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::http::auth::token::Alone;
 use crate::http::body::charset::Media;
 use crate::http::budget::Allowance;
 use crate::http::envelope::{Envelope, Plan};
@@ -100,6 +101,8 @@ pub(super) struct Hop {
     pub(super) request_id: String,
     /// The token that it was sent with, by its number.
     pub(super) token: Option<u64>,
+    /// Whether that was refused, and another will not help.
+    pub(super) refused_for_good: bool,
 }
 
 impl Hop {
@@ -117,6 +120,7 @@ impl Hop {
             redirected: false,
             request_id: String::new(),
             token: None,
+            refused_for_good: false,
         }
     }
 }
@@ -180,10 +184,7 @@ impl Exchange<'_> {
         let asked = self.witness.is_some().then(|| self.asked(&request));
         let sent = origin.transport.send(request).await.map_err(|e| self.place(e, &hop))?;
         let refused = matches!(&sent, Ok(reply) if reply.status == StatusCode::UNAUTHORIZED);
-        match alone {
-            Some(alone) if refused => alone.refused(),
-            alone => drop(alone),
-        }
+        hop.refused_for_good = refused && alone.is_some_and(Alone::refused);
         if let Ok(reply) = &sent {
             permit.answered(reply.status, &reply.headers);
             tracing::debug!(

@@ -97,7 +97,7 @@ impl Exchange<'_> {
             return Ok(false);
         };
         tokens.refuse(serial).await;
-        let renews = refusals < MOST_RENEWALS && !tokens.is_hopeless();
+        let renews = refusals < MOST_RENEWALS && !hop.refused_for_good && !tokens.is_hopeless();
         if renews {
             tracing::debug!(request_id = %hop.request_id, "the API refused the token: getting another");
         }

@@ -7,7 +7,7 @@ mod grant;
 mod store;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use reqwest::header::HeaderValue;
@@ -33,9 +33,9 @@ pub struct Tokens {
     failures: AtomicU64,
     /// Requests that the API has let through.
     accepted: AtomicU64,
-    /// Whether the API has refused a token that nobody else had used, and let nobody through since it was got: another
-    /// one will not help, and accounts are locked for such attempts.
-    hopeless: AtomicBool,
+    /// Tokens that the API has refused though nobody else had used them, since it let somebody through. After two,
+    /// another one will not help, and accounts are locked for such attempts.
+    in_vain: AtomicU64,
 }
 
 #[derive(Debug, Default)]
@@ -66,13 +66,19 @@ pub(in crate::http) struct Alone {
 }
 
 impl Alone {
-    /// The API refused the token, which nobody else has used.
-    pub(in crate::http) fn refused(mut self) {
-        self.state.held = None;
-        // Where others were let through meanwhile, they may have ended it: an API may count all tokens of a client together.
-        if self.tokens.accepted.load(Ordering::Relaxed) == self.accepted {
-            self.tokens.hopeless.store(true, Ordering::Relaxed);
+    /// The API refused the token, which nobody else has used. Whether that is its last word: where others were let
+    /// through meanwhile they may have ended it, as an API may count all tokens of a client together.
+    pub(in crate::http) fn refused(mut self) -> bool {
+        if self.tokens.accepted.load(Ordering::Relaxed) != self.accepted {
+            self.state.held = None;
+            return false;
         }
+        self.tokens.in_vain.fetch_add(1, Ordering::Relaxed);
+        // Else it is kept for others, whom the API may let through with it.
+        if !self.tokens.is_hopeless() {
+            self.state.held = None;
+        }
+        true
     }
 }
 
@@ -88,7 +94,7 @@ impl Tokens {
             state: Arc::default(),
             failures: AtomicU64::new(0),
             accepted: AtomicU64::new(0),
-            hopeless: AtomicBool::new(false),
+            in_vain: AtomicU64::new(0),
         }))
     }
 
@@ -144,10 +150,9 @@ impl Tokens {
         mut state: OwnedMutexGuard<State>,
         caller: Caller,
     ) -> Result<(Held, Alone)> {
-        if self.is_hopeless() {
-            let message = "the API refuses the tokens that it is given";
-            return Err(Error::new(ErrorKind::Credentials, message)
-                .hint("check what the client may do at the provider, and scope"));
+        if let Some(held) = state.held.clone().filter(|_| self.is_hopeless()) {
+            let accepted = self.accepted.load(Ordering::Relaxed);
+            return Ok((held, Alone { state, tokens: Arc::clone(self), accepted }));
         }
         let tokens = Arc::clone(self);
         let work = async move {
@@ -176,18 +181,19 @@ impl Tokens {
     /// The API let a request with a token through.
     pub(in crate::http) fn accept(&self) {
         self.accepted.fetch_add(1, Ordering::Relaxed);
-        self.hopeless.store(false, Ordering::Relaxed);
+        self.in_vain.store(0, Ordering::Relaxed);
     }
 
     /// Whether there is no use in getting another token.
     pub(in crate::http) fn is_hopeless(&self) -> bool {
-        self.hopeless.load(Ordering::Relaxed)
+        self.in_vain.load(Ordering::Relaxed) > 1
     }
 
     /// The API refused the token of this number: it is not sent again. Another one that came since is kept.
     pub(in crate::http) async fn refuse(&self, serial: u64) {
         let mut state = self.state.lock().await;
-        if state.held.as_ref().is_some_and(|held| held.serial == serial) {
+        let is_it = state.held.as_ref().is_some_and(|held| held.serial == serial);
+        if is_it && !self.is_hopeless() {
             state.held = None;
         }
     }
