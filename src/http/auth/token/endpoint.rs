@@ -1,6 +1,7 @@
 //! One request for a token, with its retries: what the endpoint answered, or why there is no token.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderName, HeaderValue, LOCATION, USER_AGENT};
@@ -77,10 +78,7 @@ impl Caller {
         let mut attempt = 1;
         loop {
             let past = match gate {
-                Some(gate) => Some(gate.acquire().await.map_err(|_| {
-                    let message = "the run ends: no token is used up any more";
-                    Error::new(ErrorKind::Interrupted, message)
-                })?),
+                Some(gate) => Some(pass(gate).await?),
                 None => None,
             };
             let ask = ask()?;
@@ -91,39 +89,51 @@ impl Caller {
             Meter::count(&self.meter.requests);
             let request = self.request(ask, &id)?;
             let (reason, asked) = match self.transport.send(request).await.map_err(place)? {
-                Ok(reply) => match classify(reply.status.as_u16(), &Default::default()) {
-                    Class::Passing => {
-                        let asked = pace::asked(&reply.headers, self.clock.now());
-                        (format!("it answered {}", reply.status), asked)
-                    }
-                    _ => {
-                        let granted = self.read(&reply, &read).map_err(place)?;
-                        return Ok((granted, past));
-                    }
-                },
+                Ok(reply) if is_passing(&reply) => {
+                    let asked = pace::asked(&reply.headers, self.clock.now());
+                    (format!("it answered {}", reply.status), asked)
+                }
+                Ok(reply) => {
+                    let granted = self.read(&reply, &read).map_err(place)?;
+                    return Ok((granted, past));
+                }
                 Err(lost) => (lost_to(lost).map_err(place)?, None),
             };
             drop(past);
-            let error = || {
-                let message = format!("the token endpoint could not answer: {reason}");
-                place(Error::new(ErrorKind::Transient, message).with("attempts", attempt))
-            };
-            match retry::verdict(&self.retry, attempt, asked, rand::random()) {
-                Verdict::Wait(wait) => {
-                    tracing::warn!(request_id = %id, "the token endpoint: {reason}, retrying in {:.1} s", wait.as_secs_f64());
-                    tokio::time::sleep(wait).await;
-                }
-                Verdict::Later(wait) => {
-                    let hint = format!(
-                        "it asked for {} s: run the same command again then",
-                        wait.as_secs()
-                    );
-                    return Err(error().hint(hint));
-                }
-                Verdict::Exhausted => return Err(error()),
-            }
+            self.wait(&reason, asked, attempt, &id).await.map_err(place)?;
             attempt += 1;
             Meter::count(&self.meter.retries);
+        }
+    }
+
+    /// Waits until the request may be sent again.
+    ///
+    /// # Errors
+    /// `Transient` where it may not.
+    async fn wait(
+        &self,
+        reason: &str,
+        asked: Option<Duration>,
+        attempt: u32,
+        id: &str,
+    ) -> Result<()> {
+        let error = || {
+            let message = format!("the token endpoint could not answer: {reason}");
+            Error::new(ErrorKind::Transient, message).with("attempts", attempt)
+        };
+        match retry::verdict(&self.retry, attempt, asked, rand::random()) {
+            Verdict::Wait(wait) => {
+                let seconds = wait.as_secs_f64();
+                tracing::warn!(request_id = %id, "the token endpoint: {reason}, retrying in {seconds:.1} s");
+                tokio::time::sleep(wait).await;
+                Ok(())
+            }
+            Verdict::Later(wait) => {
+                let seconds = wait.as_secs();
+                Err(error()
+                    .hint(format!("it asked for {seconds} s: run the same command again then")))
+            }
+            Verdict::Exhausted => Err(error()),
         }
     }
 
@@ -246,6 +256,18 @@ impl Caller {
         };
         Error::new(ErrorKind::Credentials, message).hint(hint)
     }
+}
+
+/// Passes a gate that is closed when the run ends.
+async fn pass(gate: &Semaphore) -> Result<SemaphorePermit<'_>> {
+    gate.acquire().await.map_err(|_| {
+        Error::new(ErrorKind::Interrupted, "the run ends: no token is used up any more")
+    })
+}
+
+/// Whether the endpoint's trouble is expected to pass.
+fn is_passing(reply: &Reply) -> bool {
+    classify(reply.status.as_u16(), &Default::default()) == Class::Passing
 }
 
 /// Why a request that had no answer is worth another.

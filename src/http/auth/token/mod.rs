@@ -124,9 +124,10 @@ impl Tokens {
         {
             return Ok((held, None));
         }
-        // What the endpoint refuses it refuses for the whole run.
+        // What the endpoint refuses from the start it refuses for the whole run.
+        let for_good = |kind: &ErrorKind| *kind == ErrorKind::Credentials && state.serial == 0;
         if let Some((kind, message)) = state.failure.as_ref()
-            && (*kind == ErrorKind::Credentials || self.failures.load(Ordering::Acquire) != met)
+            && (for_good(kind) || self.failures.load(Ordering::Acquire) != met)
         {
             return Err(Error::new(*kind, message.clone()));
         }
