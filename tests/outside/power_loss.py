@@ -143,7 +143,7 @@ def run(report, lakeward, work):
     work = harness.fresh(work)
     (port,) = harness.free_ports()
     source, lake = memory.write_source(work, port, "checkpoint_every: 10ms"), work / "lake"
-    server = [sys.executable, memory.__file__, "serve", port, PAGES]
+    server = [sys.executable, memory.__file__, "serve", port, PAGES, 1]
     with harness.server(server, f"http://127.0.0.1:{port}/v1/events", work / "api.log"):
         for what, extra in [("a first run", []), ("a refresh", ["--refresh"])]:
             with report.check(f"{what}: durable before it is named, committed before the old goes") as facts:
