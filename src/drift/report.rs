@@ -316,8 +316,8 @@ impl Comparison<'_> {
 }
 
 impl Comparison<'_> {
-    /// Values at paths that were not told apart, though fewer are reported than that: pages that were refused, and sent
-    /// again, have used up the numbers of theirs. A new field is among them, and `fail` must not miss it.
+    /// Values at paths that were not told apart, though fewer are reported than may be: of names that are too long, or
+    /// because pages that were refused, and sent again, have used up the numbers. `fail` must not miss a new field there.
     fn untold(&mut self) {
         let told = self.shape.undeclared.iter().filter(|path| path.kinds.count() > 0).count();
         if self.shape.uncounted == 0 || told >= MAX_PATHS {
@@ -330,7 +330,7 @@ impl Comparison<'_> {
             expected: "nothing declared".to_owned(),
             observed: [("values at paths that were not told apart".to_owned(), self.shape.uncounted)].into(),
             sighting: Sighting { count, ..Sighting::default() },
-            suggestion: "# run again: refused pages had more than 1,000 other paths; they stand in the raw column".to_owned(),
+            suggestion: "# their names are longer than 256 bytes, or refused pages had used up the 1,000: see the raw column".to_owned(),
         });
     }
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures::stream::{self, Stream as Pages};
 use tokio::sync::OwnedSemaphorePermit;
+use url::Url;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::http::Stop;
@@ -20,7 +21,7 @@ use crate::http::paginate::{self, Next, Turn};
 use crate::http::seen::{Seen, Sight};
 use crate::json::tape::Paths;
 use crate::page::room::Held;
-use crate::page::{Cursor, Meter, Page, PageRequest, Position};
+use crate::page::{Cursor, Meter, Page, PageRequest, Position, Validator};
 use crate::spec::pagination::Pagination;
 use crate::spec::source::{Stream, TotalFrom};
 use crate::window::Window;
@@ -227,30 +228,9 @@ impl Walk {
             records: after.records,
             total: after.total,
         };
-        after.next = match paginate::advance(&self.fetcher.stream.pagination, &turn)? {
-            None => None,
-            Some(Next::Cursor(cursor)) => {
-                if let Cursor::Token { token } = &cursor {
-                    self.fetcher.client.origin().keep_out("a cursor", token)?;
-                }
-                Some(cursor)
-            }
-            Some(Next::Link(target)) => {
-                let url = self.fetcher.client.origin().follow(&fetched.url, &target)?;
-                Some(Cursor::Url { url: url.into() })
-            }
-        };
+        after.next = self.next_of(&turn, &fetched.url)?;
         let seen = self.look_for_loops(request, asked, &after, &spans, &fetched.body)?;
-        let conditional = self.fetcher.stream.conditional;
-        let validator =
-            conditional.then(|| validator(after.pages, asked, &fetched.headers)).flatten();
-        // Without one the page is asked for again.
-        let validator = validator.filter(|validator| {
-            let texts = validator.etag.iter().chain(&validator.last_modified);
-            texts
-                .into_iter()
-                .all(|text| self.fetcher.client.origin().keep_out("a validator", text).is_ok())
-        });
+        let validator = self.validator(after.pages, asked, &fetched);
         self.ahead.learn(asked, received);
         self.largest = self.largest.max(Some(fetched.body.len()));
         self.position = after.clone();
@@ -266,6 +246,35 @@ impl Walk {
             round_trip: fetched.round_trip,
             held,
         })
+    }
+
+    /// What is asked for after the page that `url` answered with.
+    fn next_of(&self, turn: &Turn<'_>, url: &Url) -> Result<Option<Cursor>> {
+        let origin = self.fetcher.client.origin();
+        match paginate::advance(&self.fetcher.stream.pagination, turn)? {
+            None => Ok(None),
+            Some(Next::Cursor(cursor)) => {
+                if let Cursor::Token { token } = &cursor {
+                    origin.keep_out("a cursor", token)?;
+                }
+                Ok(Some(cursor))
+            }
+            Some(Next::Link(target)) => {
+                let url = origin.follow(url, &target)?;
+                Ok(Some(Cursor::Url { url: url.into() }))
+            }
+        }
+    }
+
+    /// The page's validator, of a conditional stream. One that holds a credential is none: the page is asked for again.
+    fn validator(&self, number: u64, asked: &Cursor, fetched: &Fetched) -> Option<Validator> {
+        if !self.fetcher.stream.conditional {
+            return None;
+        }
+        let found = validator(number, asked, &fetched.headers)?;
+        let mut texts = found.etag.iter().chain(&found.last_modified);
+        let origin = self.fetcher.client.origin();
+        texts.all(|text| origin.keep_out("a validator", text).is_ok()).then_some(found)
     }
 
     /// Notes the last total that the API named; warns once where it names none.
