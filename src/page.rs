@@ -110,6 +110,9 @@ pub struct Validator {
     /// `Last-Modified`, as received.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_modified: Option<String>,
+    /// Fingerprint of the headers beside the body that page or count: the validator does not speak of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub beside: Option<u64>,
 }
 
 /// One page as received: its body, where the records stand in it, and what follows.

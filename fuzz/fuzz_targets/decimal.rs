@@ -1,30 +1,4 @@
-//! Any text as a decimal: never a panic, and equal to rust_decimal where both read it.
+//! See `lakeward_fuzz::decimal`.
 #![no_main]
 
-use std::str::FromStr;
-
-use arrow::array::{Array, AsArray};
-use arrow::datatypes::Decimal128Type;
-use lakeward::spec::table::{FieldType, Scalar};
-use lakeward_fuzz::both_ways;
-use libfuzzer_sys::fuzz_target;
-use rust_decimal::Decimal;
-
-const SCALE: u32 = 6;
-
-fuzz_target!(|text: &str| {
-    let kind = FieldType::Scalar(Scalar::Decimal { precision: 38, scale: 6 });
-    let decoded = both_ways(&kind, text);
-    // Rust_decimal takes underscores and no grouping; its text form is the oracle for plain notations only.
-    if text.len() > 20 || text.contains([',', '_']) {
-        return;
-    }
-    let Ok(oracle) = Decimal::from_str(text) else { return };
-    for decoded in decoded.iter().filter(|decoded| decoded.batch.num_rows() == 1) {
-        let column = decoded.batch.column(0).as_primitive::<Decimal128Type>();
-        if !column.is_null(0) {
-            let value = Decimal::from_i128_with_scale(column.value(0), SCALE);
-            assert_eq!(value, oracle, "{text}");
-        }
-    }
-});
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| lakeward_fuzz::decimal::run(bytes));

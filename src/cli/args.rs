@@ -6,6 +6,10 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::cli::examples::{
+    CHECK_EXAMPLES, COMPACT_EXAMPLES, DEMO_EXAMPLES, EXITS, EXTRACT_EXAMPLES, INIT_EXAMPLES,
+    PEEK_EXAMPLES, PLAN_EXAMPLES, SQL_EXAMPLES, STATUS_EXAMPLES, VACUUM_EXAMPLES, VERIFY_EXAMPLES,
+};
 use crate::error::Result;
 use crate::spec::size::parse_size;
 use crate::window::{parse_duration, parse_instant};
@@ -32,80 +36,6 @@ pub struct Cli {
     #[command(subcommand)]
     pub command: Command,
 }
-
-const EXITS: &str = "\
-Try it:  lakeward demo
-
-Exit codes, for an orchestrator:
-    0  done, or nothing to do                     go on
-    1  unexpected                                 look
-    2  usage, source or schema file wrong         fix, not retry
-    3  credentials or permission refused          alert, not retry
-    4  the API refused or broke its contract      alert, not retry
-    5  a passing fault outlasted the retries      retry later, resumes from the checkpoint
-    6  the lake could not be written or read      retry later
-    7  drift policy or reject limit exceeded      alert; staged rows and reports are kept
-    8  the API's total and the rows disagree      alert
-    9  another live run holds the window          skip
-  130, 143  interrupted; checkpoint saved         run again";
-
-const DEMO_EXAMPLES: &str = "\
-    Examples:\n\
-    \x20 lakeward demo\n\
-    \x20 lakeward demo --lake s3://bucket/demo";
-
-const INIT_EXAMPLES: &str = "\
-    Examples:\n\
-    \x20 lakeward init gateway\n\
-    \x20 lakeward init gateway --from 'https://api.example.com/v1/payments?from=1773705600&count=100' --auth bearer:GATEWAY_TOKEN\n\
-    \x20 lakeward init gateway --from payments.json                     # a saved response: JSON, NDJSON or CSV\n\
-    \x20 lakeward init gateway --from openapi.yaml --operation listPayments\n\n\
-    A URL is fetched once. Files that are there are never written over. What was guessed is said.";
-
-const CHECK_EXAMPLES: &str = "\
-    Example:\n\
-    \x20 lakeward check gateway.yaml";
-
-const PEEK_EXAMPLES: &str = "\
-    Examples:\n\
-    \x20 lakeward peek gateway.yaml payments\n\
-    \x20 lakeward peek gateway.yaml payments --date 2026-03-17 --format json\n\n\
-    One request, without retries; credentials are not shown. Nothing is written.";
-
-const PLAN_EXAMPLES: &str = "\
-    Examples:\n\
-    \x20 lakeward plan gateway.yaml payments --from 2026-03-01 --to 2026-04-01\n\
-    \x20 lakeward plan gateway.yaml --date 2026-03-17 --lake ./lake     # with the state of each window";
-
-const EXTRACT_EXAMPLES: &str = "\
-    Examples:\n\
-    \x20 lakeward extract gateway.yaml payments --date 2026-03-17\n\
-    \x20 lakeward extract gateway.yaml --from 2026-03-01 --to 2026-04-01 --jobs 4\n\
-    \x20 lakeward extract gateway.yaml --date 2026-03-17T06:00:00Z --every 1h --memory 256MiB\n\
-    \x20 lakeward extract gateway.yaml --date 2026-03-17 --refresh       # fetch it again and replace it\n\
-    \x20 lakeward extract gateway.yaml --lookback 2d                     # the last two full days, again\n\
-    \x20 lakeward extract gateway.yaml --lake s3://bucket/raw --date 2026-03-17 --log json --report json\n\n\
-    Run the same command again after any failure: it goes on from the checkpoint. Exit codes: lakeward --help";
-
-const STATUS_EXAMPLES: &str = "\
-    Examples:\n\
-    \x20 lakeward status\n\
-    \x20 lakeward status payments --files | xargs ls -l\n\
-    \x20 lakeward status --lake s3://bucket/raw --format json";
-
-const SQL_EXAMPLES: &str = "\
-    Examples:\n\
-    \x20 lakeward sql payments > views.sql && duckdb -init views.sql\n\
-    \x20 lakeward sql payments --dialect spark > views.sql && spark-sql -i views.sql";
-
-const VACUUM_EXAMPLES: &str = "\
-    Examples:\n\
-    \x20 lakeward vacuum --lake s3://bucket/lake                        # names them, deletes nothing\n\
-    \x20 lakeward vacuum --lake lake payments --older-than 1d --delete";
-const VERIFY_EXAMPLES: &str = "\
-    Examples:\n\
-    \x20 lakeward verify\n\
-    \x20 lakeward verify payments --format json";
 
 /// How the log is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -158,6 +88,9 @@ pub enum Command {
     /// Name what kills left in the lake and no manifest names, and delete it with --delete.
     #[command(after_help = VACUUM_EXAMPLES)]
     Vacuum(VacuumArgs),
+    /// Merge the small files of each window's partitions; the rows stay as they are.
+    #[command(after_help = COMPACT_EXAMPLES)]
+    Compact(CompactArgs),
     /// Print a completion script for your shell.
     Completions {
         /// The shell.
@@ -356,6 +289,25 @@ pub struct VacuumArgs {
     /// Deletes; without it, what would be deleted is only named.
     #[arg(long)]
     pub delete: bool,
+    /// How the result is written.
+    #[arg(long, value_enum, value_name = "FORMAT", default_value_t = Format::Table)]
+    pub format: Format,
+}
+
+/// Options of `compact`.
+#[derive(Debug, Args)]
+pub struct CompactArgs {
+    /// The lake: a folder, file:// URL or s3://bucket/prefix.
+    #[arg(long, default_value = "./lake")]
+    pub lake: String,
+    /// The table; all of the lake by default.
+    pub table: Option<String>,
+    /// Files of less than half of this are merged, up to about this size.
+    #[arg(long, value_name = "SIZE", value_parser = size, default_value = "512MiB")]
+    pub target_file: u64,
+    /// Says what would be merged, and writes nothing.
+    #[arg(long)]
+    pub dry_run: bool,
     /// How the result is written.
     #[arg(long, value_enum, value_name = "FORMAT", default_value_t = Format::Table)]
     pub format: Format,

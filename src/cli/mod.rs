@@ -2,8 +2,10 @@
 
 pub mod args;
 mod check;
+mod compact;
 mod completions;
 pub mod demo;
+mod examples;
 mod extract;
 pub mod failures;
 pub mod heap;
@@ -43,6 +45,7 @@ pub async fn run(cli: Cli) -> Result<u8> {
         Command::Sql(args) => sql::run(args).await,
         Command::Verify(args) => verify::run(args).await,
         Command::Vacuum(args) => vacuum::run(args).await,
+        Command::Compact(args) => compact::run(args).await,
         Command::Completions { shell } => completions::run(shell),
     }
 }

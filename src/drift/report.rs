@@ -50,6 +50,11 @@ impl DriftReport {
             for text in finding.samples.iter_mut().chain(seen).chain(named) {
                 *text = change(text);
             }
+            let mut observed = BTreeMap::new();
+            for (what, count) in std::mem::take(&mut finding.observed) {
+                *observed.entry(change(&what)).or_default() += count;
+            }
+            finding.observed = observed;
         }
         self
     }

@@ -170,7 +170,9 @@ impl Client {
     ) -> Result<Fetched> {
         let origin = self.origin();
         let witness = self.witness.as_deref();
-        let exchange = Exchange { origin, allowance, lane, ask, plan, on_status, meter, witness };
+        let room = &self.room;
+        let exchange =
+            Exchange { origin, allowance, lane, ask, plan, on_status, meter, room, witness };
         let mut attempt = 1;
         loop {
             let fault = match exchange.attempt().await? {

@@ -24,6 +24,7 @@ const FRAME: u32 = 256 * 1024;
 const PROXY_VARIABLES: [&str; 6] =
     ["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY", "https_proxy", "HTTPS_PROXY"];
 const FOR_PLAIN_HTTP: usize = 4;
+const PROXY_SCHEMES: [&str; 6] = ["http", "https", "socks4", "socks4a", "socks5", "socks5h"];
 
 /// One client for each thing that an origin may see.
 ///
@@ -53,6 +54,9 @@ impl Connector {
     pub(super) fn new(source: &Source) -> Result<Self> {
         let http = &source.http;
         let proxy = http.proxy.as_ref().map(proxy_url).transpose()?;
+        if proxy.is_none() {
+            check_environment()?;
+        }
         let mut connector = Self {
             http: http.clone(),
             identity: http.client_cert.as_ref().map(identity).transpose()?,
@@ -192,6 +196,27 @@ fn secrets_of(url: &str) -> Vec<Secret> {
 
 fn proxies_of_the_environment() -> impl Iterator<Item = String> {
     PROXY_VARIABLES.iter().filter_map(|name| std::env::var(name).ok())
+}
+
+/// A proxy that cannot be used must not be passed over: the request would leave where none may.
+///
+/// # Errors
+/// `Config` that names the variable, and not what it holds.
+fn check_environment() -> Result<()> {
+    for name in PROXY_VARIABLES {
+        let Some(url) = std::env::var(name).ok().filter(|url| !url.trim().is_empty()) else {
+            continue;
+        };
+        let scheme = url.split_once("://").map_or("http", |(scheme, _)| scheme.trim());
+        if !PROXY_SCHEMES.contains(&scheme.to_ascii_lowercase().as_str()) {
+            return Err(Error::new(
+                ErrorKind::Config,
+                format!("the environment's {name} names a proxy of a kind that is not known"),
+            )
+            .hint(format!("one of {}, or unset it", PROXY_SCHEMES.join(", "))));
+        }
+    }
+    Ok(())
 }
 
 /// Whether plain HTTP goes through a proxy that is itself reached by https.

@@ -1,6 +1,6 @@
 //! What of a response may be shown: its first characters, without the credentials that it may echo.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use crate::redact::{REDACTED, Secret};
@@ -21,12 +21,54 @@ pub(super) const TELLING_BYTES: usize = 6;
 pub(super) struct Scrubber {
     /// Every form in which a credential may be echoed, the longest first.
     forms: Vec<Secret>,
-    /// Tokens that were got since, the last ones last; shared by all clones.
-    live: Arc<RwLock<VecDeque<Secret>>>,
+    /// What was got or made since; shared by all clones.
+    live: Arc<RwLock<Live>>,
 }
 
-/// Tokens that are kept in mind: an API may still echo one that was replaced.
-const LIVE: usize = 16;
+/// Credentials that were not declared.
+#[derive(Debug, Default)]
+struct Live {
+    /// The last ones last.
+    recent: VecDeque<Secret>,
+    /// Those of requests that are under way, by their number.
+    held: BTreeMap<u64, Vec<Secret>>,
+    next: u64,
+}
+
+/// Credentials that are kept in mind, in any form: an API may still echo one that was replaced.
+const RECENT: usize = 64;
+
+/// Keeps the credentials of one request in mind until its answer is read, however many others are under way.
+#[derive(Debug)]
+pub(super) struct Kept {
+    live: Arc<RwLock<Live>>,
+    number: u64,
+}
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        let mut live = self.live.write().unwrap_or_else(PoisonError::into_inner);
+        let forms = live.held.remove(&self.number).unwrap_or_default();
+        live.remember(forms);
+    }
+}
+
+impl Live {
+    fn remember(&mut self, forms: Vec<Secret>) {
+        for form in forms {
+            if !self.recent.iter().any(|known| known.expose() == form.expose()) {
+                self.recent.push_back(form);
+            }
+        }
+        while self.recent.len() > RECENT {
+            self.recent.pop_front();
+        }
+    }
+
+    fn forms(&self) -> impl Iterator<Item = &Secret> {
+        self.recent.iter().chain(self.held.values().flatten())
+    }
+}
 
 impl Scrubber {
     /// A scrubber for `secrets` as they are sent, and as JSON and URLs would write them.
@@ -42,10 +84,16 @@ impl Scrubber {
     /// Takes a token that was just got for a credential too.
     pub(super) fn learn(&self, token: &Secret) {
         let mut live = self.live.write().unwrap_or_else(PoisonError::into_inner);
-        live.extend(forms(std::slice::from_ref(token)));
-        while live.len() > 4 * LIVE {
-            live.pop_front();
-        }
+        live.remember(forms(std::slice::from_ref(token)));
+    }
+
+    /// Takes `secrets` for credentials too: until what is given back is dropped, and a while longer.
+    pub(super) fn keep(&self, secrets: &[Secret]) -> Kept {
+        let mut live = self.live.write().unwrap_or_else(PoisonError::into_inner);
+        let number = live.next;
+        live.next += 1;
+        live.held.insert(number, forms(secrets));
+        Kept { live: Arc::clone(&self.live), number }
     }
 
     /// `text` without any credential.
@@ -58,7 +106,7 @@ impl Scrubber {
         let clean = self.scrub(text);
         let Some(head) = clean.strip_suffix('…') else { return clean };
         let live = self.live.read().unwrap_or_else(PoisonError::into_inner);
-        let cut_at = self.forms.iter().chain(live.iter()).filter_map(|form| {
+        let cut_at = self.forms.iter().chain(live.forms()).filter_map(|form| {
             let begun =
                 |end: &usize| form.expose().get(..*end).is_some_and(|part| head.ends_with(part));
             (TELLING_BYTES..form.expose().len()).rev().find(begun)
@@ -76,7 +124,7 @@ impl Scrubber {
     fn without(&self, text: &str, least: usize) -> String {
         let mut clean = text.to_owned();
         let live = self.live.read().unwrap_or_else(PoisonError::into_inner);
-        let forms = self.forms.iter().chain(live.iter());
+        let forms = self.forms.iter().chain(live.forms());
         for form in forms.filter(|form| form.expose().len() >= least) {
             if clean.contains(form.expose()) {
                 clean = clean.replace(form.expose(), REDACTED);
@@ -112,6 +160,8 @@ fn forms(secrets: &[Secret]) -> Vec<Secret> {
         forms.push(url::form_urlencoded::byte_serialize(secret.as_bytes()).collect());
         forms.push(json.replace('/', "\\/"));
         forms.push(json);
+        // As a host, URLs write everything in lower case.
+        forms.push(secret.to_ascii_lowercase());
         forms.push(secret.to_owned());
     }
     forms.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
@@ -189,6 +239,24 @@ mod tests {
         }
         let other = r#"s3\u0026c\u003cr\u003E\u0027t\"é"#;
         assert_eq!(scrubber.scrub(other), other);
+    }
+
+    #[test]
+    fn what_a_request_was_signed_with_is_known_as_long_as_it_is_under_way() {
+        let scrubber = Scrubber::default();
+        let kept: Vec<Kept> = (0..200)
+            .map(|n| {
+                scrubber
+                    .clone()
+                    .keep(&[Secret::new("scope"), Secret::new(format!("signature-{n}"))])
+            })
+            .collect();
+        assert!(scrubber.is_in("signature-0") && scrubber.is_in("signature-199"));
+        drop(kept);
+        assert!(!scrubber.is_in("signature-0"), "not for ever");
+        assert!(scrubber.is_in("signature-199"), "but a while");
+        (0..500).for_each(|_| scrubber.learn(&Secret::new("token-again")));
+        assert!(scrubber.is_in("signature-199"), "what comes again takes no place");
     }
 
     #[test]

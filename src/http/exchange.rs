@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, LOCATION};
-use reqwest::{Method, StatusCode};
+use reqwest::{Method, Request, StatusCode};
 use url::Url;
 
 use crate::error::{Error, ErrorKind, Result};
@@ -15,16 +15,16 @@ use crate::http::auth::token::Alone;
 use crate::http::body::charset::Media;
 use crate::http::budget::Allowance;
 use crate::http::envelope::{Envelope, Plan};
+use crate::http::excerpt::Kept;
 use crate::http::lane::Lane;
 use crate::http::origin::Origin;
-use crate::http::pace;
+use crate::http::pace::{self, Permit};
 use crate::http::redirect::MAX_REDIRECTS;
-use crate::http::refusal::{
-    NAME_CLIENT_CERT, NAME_PROXY_AUTH, is_tunnel_refused, wants_certificate,
-};
+use crate::http::refusal::{LATER, NAME_CLIENT_CERT, NAME_PROXY_AUTH, wants_certificate};
 use crate::http::status::{Class, classify};
 use crate::http::transport::{Lost, Reply};
 use crate::http::witness::Witness;
+use crate::page::room::{Outgrown, Room};
 use crate::page::{Meter, PageRequest};
 use crate::spec::source::{Format, OnStatus};
 
@@ -43,6 +43,8 @@ pub(super) struct Exchange<'a> {
     pub(super) plan: &'a Arc<Plan>,
     pub(super) on_status: &'a BTreeMap<u16, OnStatus>,
     pub(super) meter: &'a Arc<Meter>,
+    /// Room for the page.
+    pub(super) room: &'a Room,
     /// Who looks on.
     pub(super) witness: Option<&'a Witness>,
 }
@@ -63,6 +65,8 @@ pub(super) struct Fetched {
     pub(super) round_trip: Duration,
     /// Whether the status alone made this a page without records.
     pub(super) by_status: bool,
+    /// Where it is larger than all before.
+    pub(super) outgrown: Option<Outgrown>,
 }
 
 /// What an attempt led to, unless it failed for good.
@@ -103,6 +107,16 @@ pub(super) struct Hop {
     pub(super) token: Option<u64>,
     /// Whether that was refused, and another will not help.
     pub(super) refused_for_good: bool,
+    /// Keeps what it was signed with out of what is shown of its answer.
+    pub(super) signature: Option<Arc<Kept>>,
+}
+
+/// A request that may leave at once.
+struct Ready {
+    hop: Hop,
+    request: Request,
+    permit: Permit,
+    alone: Option<Alone>,
 }
 
 impl Hop {
@@ -121,6 +135,7 @@ impl Hop {
             request_id: String::new(),
             token: None,
             refused_for_good: false,
+            signature: None,
         }
     }
 }
@@ -168,21 +183,11 @@ impl Exchange<'_> {
     async fn send(&self, next: Option<Hop>, refusals: u32) -> Result<(Hop, Result<Reply, Lost>)> {
         let origin = self.origin;
         self.allowance.take()?;
-        let turn = self.lane.turn().await;
-        let permit = origin.pace().await?;
-        drop(turn);
-        // Now, as a wait may have been longer than a token lives or a signature counts.
-        let mut hop = match next {
-            Some(hop) => hop,
-            None => Hop::first((self.ask)()?),
-        };
-        hop.request_id = new_request_id();
-        let mut request = self.outgoing(&hop)?;
-        let (token, alone) = self.authenticate(&mut request, &hop, refusals).await?;
-        hop.token = token;
+        let Ready { mut hop, request, permit, alone } = self.ready(next, refusals).await?;
         Meter::count(&self.meter.requests);
         let asked = self.witness.is_some().then(|| self.asked(&request));
-        let sent = origin.transport.send(request).await.map_err(|e| self.place(e, &hop))?;
+        let sent =
+            origin.transport.send(request, self.room).await.map_err(|e| self.place(e, &hop))?;
         let refused = matches!(&sent, Ok(reply) if reply.status == StatusCode::UNAUTHORIZED);
         hop.refused_for_good = refused && alone.is_some_and(Alone::refused);
         if let Ok(reply) = &sent {
@@ -201,6 +206,23 @@ impl Exchange<'_> {
             }
         }
         Ok((hop, sent))
+    }
+
+    /// The request as it leaves, and leave to send it.
+    async fn ready(&self, next: Option<Hop>, refusals: u32) -> Result<Ready> {
+        let turn = self.lane.turn().await;
+        let mut permit = self.origin.pace().await?;
+        drop(turn);
+        // Now, as a wait may have been longer than a token lives or a signature counts.
+        let mut hop = match next {
+            Some(hop) => hop,
+            None => Hop::first((self.ask)()?),
+        };
+        hop.request_id = new_request_id();
+        let mut request = self.outgoing(&hop)?;
+        let alone = self.authenticate(&mut request, &mut hop, refusals).await?;
+        permit.leaves();
+        Ok(Ready { hop, request, permit, alone })
     }
 
     /// The request that a redirect leads to: RFC 9110 §15.4, where a POST becomes a GET as browsers do it.
@@ -277,50 +299,6 @@ impl Exchange<'_> {
         }
     }
 
-    /// No response: the connection or the deadline, worth another attempt; or a body over the cap.
-    pub(super) fn lost(&self, lost: Lost, hop: &Hop) -> Result<Outcome> {
-        let http = &self.origin.http;
-        let (reason, error) = match lost {
-            Lost::TooLarge => {
-                let most = http.max_page_bytes;
-                let error =
-                    Error::new(ErrorKind::Api, format!("a page is larger than {most} bytes"))
-                        .hint("ask for smaller pages, or raise http.max_page_bytes");
-                return Err(self.place(error, hop));
-            }
-            Lost::Deadline => {
-                let reason = format!("no whole response within {:?}", http.timeout);
-                let error = Error::new(ErrorKind::Transient, reason.clone());
-                (reason, error.hint("raise http.timeout if the API is slow"))
-            }
-            Lost::Network(error) => {
-                let (reason, hint) = match is_tunnel_refused(&error) {
-                    true => ("the proxy did not let the request through", ALLOW),
-                    false => (network(&error), LATER),
-                };
-                let reason = reason.to_owned();
-                let mut error = Error::new(ErrorKind::Transient, reason.clone()).caused_by(error);
-                if let Some(proxy) = &http.proxy {
-                    error = error.with("proxy", &proxy.url);
-                }
-                (reason, error.hint(hint))
-            }
-            Lost::Corrupt(error) => {
-                let reason = "the compressed body is cut or corrupt".to_owned();
-                let error = Error::new(ErrorKind::Transient, reason.clone()).caused_by(error);
-                (reason, error.hint(LATER))
-            }
-        };
-        let error = self.place(error, hop);
-        Ok(Outcome::Again(Fault {
-            reason,
-            asked: None,
-            throttled: false,
-            request_id: hop.request_id.clone(),
-            error,
-        }))
-    }
-
     /// What the API did, with its status, content type and the beginning of the body.
     pub(super) fn answer(&self, kind: ErrorKind, what: &str, reply: &Reply) -> Error {
         let mut error = Error::new(kind, format!("the API {what} ({})", said(reply.status)));
@@ -347,10 +325,6 @@ fn new_request_id() -> String {
     uuid::Builder::from_random_bytes(rand::random()).into_uuid().to_string()
 }
 
-const ALLOW: &str = "its owner may have to allow the host; a host in NO_PROXY is reached directly";
-
-const LATER: &str = "it may pass: run the same command again later";
-
 /// Adds the request line and id to an error.
 pub(super) fn placed(error: Error, method: &str, url: &str, request_id: &str) -> Error {
     error.with("request", format!("{method} {url}")).with("request_id", request_id)
@@ -367,6 +341,7 @@ pub(super) fn fetched(envelope: Envelope, reply: Reply, hop: Hop, by_status: boo
         envelope,
         round_trip: reply.took,
         by_status,
+        outgrown: reply.outgrown,
     }))
 }
 
@@ -374,17 +349,5 @@ fn said(status: StatusCode) -> String {
     match status.canonical_reason() {
         Some(reason) => format!("{} {reason}", status.as_u16()),
         None => status.as_u16().to_string(),
-    }
-}
-
-fn network(error: &reqwest::Error) -> &'static str {
-    if error.is_connect() {
-        "could not connect"
-    } else if error.is_timeout() {
-        "timed out"
-    } else if error.is_body() || error.is_decode() {
-        "the body was cut short"
-    } else {
-        "the connection failed"
     }
 }

@@ -1,5 +1,7 @@
 //! A request as it goes out: its headers, and its credentials, which go home alone.
 
+use std::sync::Arc;
+
 use reqwest::Request;
 use reqwest::header::{
     ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue, USER_AGENT,
@@ -8,7 +10,6 @@ use reqwest::header::{
 use crate::error::{Error, ErrorKind, Result};
 use crate::http::auth::signing::Signing;
 use crate::http::auth::token::Alone;
-use crate::http::excerpt::Scrubber;
 use crate::http::exchange::{Exchange, Hop};
 use crate::http::inflate::ACCEPTED;
 use crate::http::redirect::is_credential;
@@ -57,18 +58,19 @@ impl Exchange<'_> {
         Ok(request)
     }
 
-    /// Puts the credentials on a request that goes home; says which token, where it is one, and keeps it from others
+    /// Puts the credentials on a request that goes home, once there is a token where it needs one; that is kept from others
     /// for as long where it must be the first to use it.
     pub(super) async fn authenticate(
         &self,
         request: &mut Request,
-        hop: &Hop,
+        hop: &mut Hop,
         refusals: u32,
-    ) -> Result<(Option<u64>, Option<Alone>)> {
+    ) -> Result<Option<Alone>> {
         let origin = self.origin;
         let credentials = origin.credentials()?;
+        hop.token = None;
         if !origin.routes.is_home(&hop.url) {
-            return Ok((None, None));
+            return Ok(None);
         }
         if let Some(tokens) = credentials.authenticator.tokens() {
             let (now, caller) = (origin.clock.now(), || origin.caller(credentials, self.meter));
@@ -78,15 +80,16 @@ impl Exchange<'_> {
                 _ => tokens.fresh(caller()).await.map(|(held, alone)| (held, Some(alone)))?,
             };
             request.headers_mut().insert(AUTHORIZATION, held.header);
-            return Ok((Some(held.serial), alone));
+            hop.token = Some(held.serial);
+            return Ok(alone);
         }
         let signing =
             Signing { body: hop.body.as_deref().unwrap_or_default(), now: origin.clock.now() };
         credentials.authenticator.apply(request, &signing)?;
         if credentials.authenticator.signs() {
-            learn_signature(&credentials.scrubber, request);
+            hop.signature = Some(Arc::new(credentials.scrubber.keep(&signature(request))));
         }
-        Ok((None, None))
+        Ok(None)
     }
 
     /// The API refused the token that `hop` was sent with, after so many others: it is sent no more. Whether another may
@@ -117,14 +120,12 @@ impl Exchange<'_> {
 
 /// An API that refuses a signature may echo it. Whatever is long enough to be one, in the headers that are set apart as
 /// secret, is taken for it.
-fn learn_signature(scrubber: &Scrubber, request: &Request) {
+fn signature(request: &Request) -> Vec<Secret> {
     let values = request.headers().values().filter(|value| value.is_sensitive());
-    for value in values.filter_map(|value| value.to_str().ok()) {
-        let parts = value.split([' ', ',', '=', ':', ';']);
-        for part in parts.filter(|part| part.len() >= SIGNATURE_BYTES) {
-            scrubber.learn(&Secret::new(part));
-        }
-    }
+    let parts = values
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split([' ', ',', '=', ':', ';']));
+    parts.filter(|part| part.len() >= SIGNATURE_BYTES).map(Secret::new).collect()
 }
 
 /// As long is 128 bits in base64, the shortest signature that is worth one.

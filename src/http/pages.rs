@@ -119,8 +119,8 @@ impl Fetcher {
         let Self { client, stream, plan, meter, lane, .. } = self;
         let ask = || client.request(stream, self.window, number, asked);
         let on_status = &stream.on_status;
-        let fetched = client.fetch(&ask, plan, on_status, meter, (&allowance, lane)).await?;
-        held.count(fetched.body.len());
+        let mut fetched = client.fetch(&ask, plan, on_status, meter, (&allowance, lane)).await?;
+        held.count(fetched.body.len(), fetched.outgrown.take());
         Ok(Answer { fetched, held })
     }
 
@@ -271,7 +271,7 @@ impl Walk {
         if !self.fetcher.stream.conditional {
             return None;
         }
-        let found = validator(number, asked, &fetched.headers)?;
+        let found = validator(&self.fetcher.stream, number, asked, &fetched.headers)?;
         let mut texts = found.etag.iter().chain(&found.last_modified);
         let origin = self.fetcher.client.origin();
         texts.all(|text| origin.keep_out("a validator", text).is_ok()).then_some(found)

@@ -14,6 +14,9 @@ const PROXY_WANTS_CREDENTIALS: &str = "proxy authorization required";
 /// What to do about a proxy's 407.
 pub(super) const NAME_PROXY_AUTH: &str = "name the proxy's credentials in http.proxy_auth; a proxy that HTTPS_PROXY, HTTP_PROXY or ALL_PROXY names has them in its URL";
 
+/// What to do where it may pass.
+pub(super) const LATER: &str = "it may pass: run the same command again later";
+
 /// What to do where a server has got no client certificate, or none that it knows.
 pub(super) const NAME_CLIENT_CERT: &str = "name a certificate that the server knows in http.client_cert: { cert: client.pem, key: { file: client.key } }";
 

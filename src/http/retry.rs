@@ -25,7 +25,7 @@ pub(super) enum Verdict {
 /// The wait that a `Retry-After` value asks for at `now`, an instant of the server's clock: seconds (some send
 /// fractions), or an HTTP date. `None` for anything else, and where it asks for no wait at all, as a date in the past
 /// does: that the request was not answered is reason enough for one.
-pub(super) fn retry_after(value: &str, now: DateTime<Utc>) -> Option<Duration> {
+pub fn retry_after(value: &str, now: DateTime<Utc>) -> Option<Duration> {
     let value = value.trim();
     let wait = if value.bytes().all(|b| b.is_ascii_digit() || b == b'.') {
         let seconds: f64 = value.parse().ok()?;

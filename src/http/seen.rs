@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
-/// The kinds of things that must not come twice. Each has its own seed, so that they share one set.
+/// The kinds of things that are known again. Each has its own seed, so that they share one set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Sight {
     /// The body of a page with at least one record.
@@ -13,6 +13,8 @@ pub(super) enum Sight {
     Token,
     /// A next URL, without credentials.
     Url,
+    /// Headers that page or count.
+    Beside,
 }
 
 impl Sight {
@@ -22,6 +24,7 @@ impl Sight {
             Self::Body => 1,
             Self::Token => 2,
             Self::Url => 3,
+            Self::Beside => 4,
         };
         xxh3_64_with_seed(bytes, seed)
     }

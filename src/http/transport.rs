@@ -11,6 +11,7 @@ use crate::error::Result;
 use crate::http::connector::Connector;
 use crate::http::inflate::Codings;
 use crate::http::refusal::refusal;
+use crate::page::room::{Outgrown, Room};
 use crate::redact::Secret;
 use crate::spec::source::{Http, Source};
 
@@ -28,6 +29,8 @@ pub(super) struct Reply {
     pub(super) open_ended: bool,
     /// From the request's first byte to the body's last.
     pub(super) took: Duration,
+    /// Where the page is larger than all before.
+    pub(super) outgrown: Option<Outgrown>,
 }
 
 /// Why there is no response.
@@ -64,20 +67,25 @@ impl Transport {
         self.connector.secrets()
     }
 
-    /// Sends `request` and reads its response.
+    /// Sends `request` and reads its response, where there is `room` for it.
     ///
     /// # Errors
     /// As [`Connector::of`]; and what the connection was refused for, where another attempt would change nothing.
-    pub(super) async fn send(&self, request: Request) -> Result<Result<Reply, Lost>> {
+    pub(super) async fn send(&self, request: Request, room: &Room) -> Result<Result<Reply, Lost>> {
         let client = self.connector.of(request.url())?;
-        match send(client, request, &self.http).await {
+        match send(client, request, &self.http, room).await {
             Err(Lost::Network(error)) => refusal(&error).map_or(Ok(Err(Lost::Network(error))), Err),
             sent => Ok(sent),
         }
     }
 }
 
-async fn send(client: &reqwest::Client, request: Request, http: &Http) -> Result<Reply, Lost> {
+async fn send(
+    client: &reqwest::Client,
+    request: Request,
+    http: &Http,
+    room: &Room,
+) -> Result<Reply, Lost> {
     let began = Instant::now();
     let deadline = began.checked_add(http.timeout);
     let network = |error: reqwest::Error| Lost::Network(error.without_url());
@@ -86,7 +94,7 @@ async fn send(client: &reqwest::Client, request: Request, http: &Http) -> Result
     let open_ended = response.version() <= Version::HTTP_11
         && !headers.contains_key(CONTENT_LENGTH)
         && !headers.contains_key(TRANSFER_ENCODING);
-    let mut body = BytesMut::new();
+    let (mut body, mut outgrown) = (BytesMut::new(), None);
     if status.is_success() {
         let most = usize::try_from(http.max_page_bytes).unwrap_or(usize::MAX);
         // Memory that no byte arrives in costs nothing, so that the length is believed up to the cap.
@@ -95,8 +103,14 @@ async fn send(client: &reqwest::Client, request: Request, http: &Http) -> Result
         if announced > most {
             return Err(Lost::TooLarge);
         }
+        let leave = room.outgrow(announced);
+        outgrown = within(deadline, leave).await?;
         body.reserve(announced);
-        within(deadline, read(&mut response, &mut body, most)).await??;
+        let all = read(&mut response, &mut body, most);
+        within(deadline, all).await??;
+        if announced == 0 {
+            outgrown = within(deadline, room.outgrow(body.len())).await?;
+        }
     } else {
         // The status says what matters: a body that is cut, slow or long is shown as far as it came.
         let _ = within(deadline, read(&mut response, &mut body, SHOWN_BYTES)).await;
@@ -106,7 +120,8 @@ async fn send(client: &reqwest::Client, request: Request, http: &Http) -> Result
             body = codings.inflate_head(&body, SHOWN_BYTES).as_slice().into();
         }
     }
-    Ok(Reply { status, headers, body: body.freeze(), open_ended, took: began.elapsed() })
+    let (body, took) = (body.freeze(), began.elapsed());
+    Ok(Reply { status, headers, body, open_ended, took, outgrown })
 }
 
 async fn within<F: Future>(deadline: Option<Instant>, future: F) -> Result<F::Output, Lost> {

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::page::room::Room;
-use crate::spec::table::Table;
+use crate::spec::table::{ParquetOptions, Table};
 
 const MIB: u64 = 1 << 20;
 
@@ -26,8 +26,13 @@ const LOCAL_FILE: u64 = 2 * MIB;
 const BUCKET_FILE: u64 = 26 * MIB;
 /// What each column of an open file takes in its encoder beside the rows.
 const COLUMN: u64 = 48 << 10;
-/// Files that may be open at once in any case, a window, where they are small, and where they are large: with fewer
-/// than a page has partitions they are closed and begun again page by page.
+/// What a file takes in which rows wait for others: itself, and each column.
+const WAITING_FILE: usize = 16 << 10;
+const WAITING_COLUMN: usize = 1 << 10;
+/// Pages of a window that the least budget leaves room for in its decoder.
+const LEAST_KEPT: u64 = MIB;
+/// Files that may be begun at once in any case, a window, where they are small, and where they are large: with fewer
+/// than a page has full partitions they are closed and begun again page by page.
 const LEAST_OPEN: (u64, u64) = (4, 2);
 const LARGE_FILE: u64 = 8 * MIB;
 
@@ -86,7 +91,7 @@ impl Budget {
         let columns = tables.into_iter().map(columns_of).max().unwrap_or_default();
         let (file, least_open) = open_file(columns, local);
         let (counted, of) = COUNTED;
-        let window = (LEAST_ROW_GROUPS + least_open * file) * of / counted;
+        let window = (LEAST_ROW_GROUPS + least_open * file) * of / counted + KEPT * LEAST_KEPT;
         let least = BASE + window.saturating_mul(jobs.max(1) as u64);
         let least = (least * PAGES_PART / (PAGES_PART - 1)).div_ceil(MIB) * MIB;
         if total < least {
@@ -111,13 +116,22 @@ impl Budget {
 
     /// The share of a window of `table` that begins.
     pub fn window(self: &Arc<Self>, table: &Table) -> WindowMemory {
+        self.share(columns_of(table), &table.parquet)
+    }
+
+    /// The share of a window whose files are of so many columns.
+    pub(in crate::lake) fn share(
+        self: &Arc<Self>,
+        columns: usize,
+        parquet: &ParquetOptions,
+    ) -> WindowMemory {
         self.windows.fetch_add(1, Ordering::Relaxed);
         WindowMemory {
             budget: Arc::clone(self),
             keys: 0,
-            columns: columns_of(table),
-            most_open: u64::from(table.parquet.open_partitions),
-            most_groups: table.parquet.row_group.unwrap_or_default().max(DEFAULT_ROW_GROUPS),
+            columns,
+            most_open: u64::from(parquet.open_partitions),
+            most_groups: parquet.row_group.unwrap_or_default().max(DEFAULT_ROW_GROUPS),
         }
     }
 
@@ -166,7 +180,12 @@ impl WindowMemory {
         }
     }
 
-    /// Files that may be open at once: as many as `parquet.open_partitions` says, or as the budget has room for.
+    /// Bytes that an open file takes in which rows wait, beside them.
+    pub fn waiting_file(&self) -> usize {
+        WAITING_FILE + self.columns.saturating_mul(WAITING_COLUMN)
+    }
+
+    /// Files that may be begun at once: as many as `parquet.open_partitions` says, or as the budget has room for.
     pub fn open_files(&self) -> usize {
         let open = self.budget.bound.as_ref().map_or(self.most_open, |bound| {
             let (file, least) = open_file(self.columns, bound.local);
@@ -229,9 +248,9 @@ mod tests {
         let error = of(1, 1, true, &usual).expect_err("1 MiB");
         assert_eq!(error.kind(), ErrorKind::Usage);
         insta::assert_snapshot!(error.message(), @r#"
-        --memory is too small: the least for --jobs 1 and 30 columns is 113MiB
+        --memory is too small: the least for --jobs 1 and 30 columns is 115MiB
         "#);
-        let least: u64 = 113;
+        let least: u64 = 115;
         assert!(of(least - 1, 1, true, &usual).is_err());
         assert!(of(least, 1, true, &usual).is_ok());
         for (jobs, local, table) in [(2, true, &usual), (1, false, &usual), (1, true, &wide)] {
@@ -239,7 +258,7 @@ mod tests {
         }
         let error = of(least, 1, true, &wide).expect_err("too many columns");
         insta::assert_snapshot!(error.message(), @r#"
-        --memory is too small: the least for --jobs 1 and 1000 columns is 257MiB
+        --memory is too small: the least for --jobs 1 and 1000 columns is 259MiB
         "#);
     }
 
@@ -258,7 +277,7 @@ mod tests {
         drop(one);
         assert_eq!((two.open_files(), two.row_groups(1)), (28, mib(48)));
         let mut page = budget.room().hold_free(Some(1)).expect("room");
-        page.count(mib(40));
+        page.count(mib(40), None);
         assert_eq!((two.open_files(), two.row_groups(4)), (4, mib(4)));
         drop(page);
         // The decoder keeps what it made of it.

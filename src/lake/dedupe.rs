@@ -54,6 +54,19 @@ impl KeyIndex {
         Self {
             key_columns: table.primary_key.clone(),
             version_column: table.version_by,
+            ..Self::of(keys)
+        }
+    }
+
+    /// The index of rows that need none: all of them survive.
+    pub(in crate::lake) fn keyless() -> Self {
+        Self::of(Keys::None)
+    }
+
+    fn of(keys: Keys) -> Self {
+        Self {
+            key_columns: Vec::new(),
+            version_column: None,
             keys,
             files: Vec::new(),
             saved_files: 0,

@@ -11,10 +11,12 @@
 //! - [`partitions`]: rows to the data files of their days.
 //! - [`budget`]: the memory that the windows of a run share.
 //! - [`settle`]: superseded rows dropped, small files merged.
+//! - [`compact`]: the files of a committed window, to be fewer.
 //! - [`dead_letters`]: records that could not become rows.
 //! - [`verify`]: a data file against what its manifest says.
 
 pub mod budget;
+pub mod compact;
 pub mod data_file;
 pub mod dead_letters;
 pub mod dedupe;

@@ -4,19 +4,21 @@ use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
-use futures::future::try_join_all;
+use futures::future::join_all;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::lake::budget::WindowMemory;
 use crate::lake::data_file::StagedFile;
 use crate::lake::dedupe::{KeyIndex, RowPlace};
-use crate::lake::event::{Day, EventColumn, Span, calendar, instant, widest};
+use crate::lake::event::{Day, EventColumn, calendar};
 use crate::lake::layout::{DataFileName, TableDir, WindowName, partition_name};
 use crate::lake::parquet::{DataFileFormat, DataFileWriter};
+use crate::lake::partitions::open_file::OpenFile;
 use crate::lake::partitions::rows::split;
 use crate::lake::store::Lake;
 use crate::spec::table::Table;
 
+pub(super) mod open_file;
 mod rows;
 
 /// Batches without a row for a file after which its row group is ended: each open one holds a compressor and a
@@ -57,7 +59,7 @@ pub struct PartitionWriter {
     name: WindowName,
     attempt: u64,
     pub(super) format: DataFileFormat,
-    event: Option<EventColumn>,
+    pub(super) event: Option<EventColumn>,
     partition_column: String,
     next_file: u32,
     pub(super) keys: KeyIndex,
@@ -95,22 +97,43 @@ impl PartitionWriter {
         let event = table.partition_by.map(|index| EventColumn::new(&schema, index)).transpose()?;
         let raw = table.raw_column.as_deref();
         Ok(Self {
-            lake,
-            dir,
-            name: window_name,
-            attempt,
-            format: DataFileFormat::new(schema, &table.parquet, raw, &footer)?,
             event,
             partition_column: table.partition_column.clone(),
             next_file: options.first_file,
             keys: options.keys,
-            memory: options.memory,
+            ..Self::of(
+                lake,
+                (dir, window_name, attempt),
+                DataFileFormat::new(schema, &table.parquet, raw, &footer)?,
+                options.memory,
+            )
+        })
+    }
+
+    /// A writer into the staging folder of an attempt, of rows without keys and partitions.
+    pub(super) fn of(
+        lake: Lake,
+        (dir, name, attempt): (TableDir, WindowName, u64),
+        format: DataFileFormat,
+        memory: WindowMemory,
+    ) -> Self {
+        Self {
+            lake,
+            dir,
+            name,
+            attempt,
+            format,
+            event: None,
+            partition_column: String::new(),
+            next_file: 1,
+            keys: KeyIndex::keyless(),
+            memory,
             open: Vec::new(),
             closed: Vec::new(),
             batches: 0,
             settled: false,
             whole: true,
-        })
+        }
     }
 
     /// Stages the rows of `batch`; gives back the files that reached the target size by it, which is the
@@ -152,7 +175,10 @@ impl PartitionWriter {
     pub async fn barrier(&mut self) -> Result<Vec<StagedFile>> {
         self.begin()?;
         let open = std::mem::take(&mut self.open);
-        self.closed.extend(try_join_all(open.into_iter().map(OpenFile::close)).await?);
+        // Each to its end, also where another fails: one that is dropped half done leaves its parts in the bucket.
+        for file in join_all(open.into_iter().map(OpenFile::close)).await {
+            self.closed.push(file?);
+        }
         let mut closed = std::mem::take(&mut self.closed);
         closed.sort_by_key(|file| DataFileName::of_path(&file.path).map_or(0, |name| name.n));
         self.whole = true;
@@ -187,10 +213,7 @@ impl PartitionWriter {
     /// # Errors
     /// `Store` where a bucket could not be told to drop their parts.
     pub async fn abandon(self) -> Result<()> {
-        for file in self.open {
-            file.abort().await?;
-        }
-        Ok(())
+        join_all(self.open.into_iter().map(OpenFile::abort)).await.into_iter().collect()
     }
 
     fn begin(&mut self) -> Result<()> {
@@ -233,8 +256,11 @@ impl PartitionWriter {
         let open = self.open.iter().position(|file| file.day == day);
         let mut file = match open {
             Some(at) => self.open.remove(at),
-            None => self.open_file(day).await?,
+            None => self.open_file(day)?,
         };
+        if file.writer.begins_with(&part) {
+            self.make_room().await?;
+        }
         let row = u32::try_from(file.writer.rows())
             .map_err(|_| Error::new(ErrorKind::Unexpected, "a data file has too many rows"))?;
         let first = RowPlace { file: file.ordinal, row };
@@ -247,11 +273,7 @@ impl PartitionWriter {
         Ok(first)
     }
 
-    async fn open_file(&mut self, day: Day) -> Result<OpenFile> {
-        while self.open.len() >= self.memory.open_files() && !self.open.is_empty() {
-            let spare = self.open.remove(self.spare());
-            self.closed.push(spare.close().await?);
-        }
+    fn open_file(&mut self, day: Day) -> Result<OpenFile> {
         let partition = match self.event {
             Some(_) => partition_name(&self.partition_column, day.and_then(calendar)),
             None => String::new(),
@@ -261,24 +283,43 @@ impl PartitionWriter {
         Ok(file)
     }
 
-    /// The open file that is best closed: the one that was longest without rows. Where each of them had some of this
+    /// Closes files that are begun until one more may be.
+    async fn make_room(&mut self) -> Result<()> {
+        while self.begun().count() >= self.memory.open_files().max(1) {
+            let Some(spare) = self.spare() else { break };
+            let spare = self.open.remove(spare);
+            self.closed.push(spare.close().await?);
+        }
+        Ok(())
+    }
+
+    /// The files that have encoders; the others hold no more than a few rows, which cost no more than themselves.
+    fn begun(&self) -> impl DoubleEndedIterator<Item = (usize, &OpenFile)> {
+        self.open.iter().enumerate().filter(|(_, file)| file.writer.is_begun())
+    }
+
+    /// The file that is best closed: the one that was longest without rows. Where each of them had some of this
     /// batch or the last, the rows of every page are spread over more days than may be open: these come in the order of
     /// days, so that the file just written is the one whose next rows are farthest.
-    fn spare(&self) -> usize {
-        let idle = |file: &OpenFile| file.last_batch + 1 < self.batches;
-        if self.open.first().is_none_or(idle) { 0 } else { self.open.len() - 1 }
+    fn spare(&self) -> Option<usize> {
+        let (first, oldest) = self.begun().next()?;
+        if oldest.last_batch + 1 < self.batches {
+            return Some(first);
+        }
+        self.begun().next_back().map(|(last, _)| last)
     }
 
     /// Ends row groups whose memory is better used elsewhere: of files that no rows come for, and of the
     /// largest file where all together take too much.
     async fn bound_memory(&mut self) -> Result<()> {
         let idle = self.batches.saturating_sub(IDLE_BATCHES);
-        for file in self.open.iter_mut().filter(|file| file.last_batch < idle) {
+        let open = self.open.iter_mut();
+        for file in open.filter(|file| file.last_batch < idle && file.writer.is_begun()) {
             if file.writer.memory() > 0 {
                 file.writer.flush().await?;
             }
         }
-        let most = self.memory.row_groups(self.open.len());
+        let most = self.memory.row_groups(self.begun().count());
         if self.taken() <= most {
             return Ok(());
         }
@@ -289,13 +330,24 @@ impl PartitionWriter {
         if self.taken() <= most {
             return Ok(());
         }
-        let largest = self.open.iter_mut().max_by_key(|file| file.writer.memory());
-        largest.map_or(Ok(()), |largest| largest.writer.end_group())
+        let largest = self.open.iter().enumerate().max_by_key(|(_, file)| file.writer.memory());
+        let Some((at, _)) = largest else { return Ok(()) };
+        match self.open.get_mut(at).filter(|file| file.writer.is_begun()) {
+            Some(file) => file.writer.end_group(),
+            // A row group of its few rows would stay as small as it is; a small file is merged with others.
+            None => {
+                let few = self.open.remove(at);
+                self.closed.push(few.close().await?);
+                Ok(())
+            }
+        }
     }
 
     /// Bytes of memory that all open files take.
     fn taken(&self) -> usize {
-        self.open.iter().map(|file| file.writer.memory()).sum()
+        let waiting = self.open.len() - self.begun().count();
+        let rows: usize = self.open.iter().map(|file| file.writer.memory()).sum();
+        rows + waiting * self.memory.waiting_file()
     }
 
     async fn close_full(&mut self) -> Result<Vec<StagedFile>> {
@@ -315,57 +367,6 @@ impl PartitionWriter {
         }
         self.closed.extend(full.iter().cloned());
         Ok(full)
-    }
-}
-
-/// A data file under way.
-#[derive(Debug)]
-pub(super) struct OpenFile {
-    writer: DataFileWriter,
-    day: Day,
-    partition: String,
-    ordinal: u32,
-    event: Option<EventColumn>,
-    span: Span,
-    last_batch: u64,
-}
-
-impl OpenFile {
-    pub(super) async fn write(&mut self, part: RecordBatch) -> Result<()> {
-        if let Some(event) = self.event {
-            self.span = widest(self.span, event.span(&part)?);
-        }
-        self.writer.write(part).await
-    }
-
-    /// Gives the file up.
-    pub(super) async fn abort(self) -> Result<()> {
-        self.writer.abort().await
-    }
-
-    /// Ends the row group under way where it takes more than `most` bytes.
-    pub(super) async fn bound_memory(&mut self, most: usize) -> Result<()> {
-        if self.writer.memory() > most { self.writer.flush().await } else { Ok(()) }
-    }
-
-    /// About how long it would be if it were closed now, in bytes.
-    pub(super) fn size(&self) -> u64 {
-        self.writer.size()
-    }
-
-    pub(super) async fn close(self) -> Result<StagedFile> {
-        let Self { writer, partition, span, .. } = self;
-        let path = writer.path().to_owned();
-        let written = writer.close().await?;
-        Ok(StagedFile {
-            path,
-            partition,
-            rows: written.rows,
-            bytes: written.bytes,
-            sha256: written.sha256,
-            min_event: span.and_then(|(low, _)| instant(low)),
-            max_event: span.and_then(|(_, high)| instant(high)),
-        })
     }
 }
 

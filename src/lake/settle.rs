@@ -11,7 +11,8 @@ use arrow::compute::filter_record_batch;
 use crate::error::{Error, ErrorKind, Result};
 use crate::lake::data_file::StagedFile;
 use crate::lake::dedupe::RowSet;
-use crate::lake::partitions::{OpenFile, PartitionWriter};
+use crate::lake::partitions::PartitionWriter;
+use crate::lake::partitions::open_file::OpenFile;
 use crate::lake::read_back::DataFileReader;
 
 impl PartitionWriter {
@@ -36,9 +37,9 @@ impl PartitionWriter {
         let mut settled = Vec::with_capacity(files.len());
         let mut changed = false;
         for (partition, files) in partitions {
-            let small = self.format.target_bytes() / 2;
+            let target = self.format.target_bytes();
             let (keep, rewrite): (Vec<_>, Vec<_>) = files.into_iter().partition(|file| {
-                file.bytes >= small && self.keys.superseded(&file.path).is_none()
+                !is_small(file.bytes, target) && self.keys.superseded(&file.path).is_none()
             });
             settled.extend(keep);
             let single = rewrite.len() == 1;
@@ -107,6 +108,11 @@ impl PartitionWriter {
         }
         check_rows(file, row)
     }
+}
+
+/// Whether a file of so many bytes is better merged with others.
+pub(super) fn is_small(bytes: u64, target: u64) -> bool {
+    bytes < target / 2
 }
 
 /// The rows of `batch`, whose first is the file's row `first`, that are not superseded.

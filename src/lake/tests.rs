@@ -11,8 +11,8 @@ use arrow::array::{
 use arrow::buffer::Buffer;
 use arrow::datatypes::{DataType, Field as Column, Schema, SchemaRef, TimeUnit};
 
-use crate::spec::table::{Compression, DriftAction, DriftPolicy, ParquetOptions, Scalar, Table};
 use crate::spec::table::{DecimalRules, Field, FieldType, OnInvalid, TimeRules};
+use crate::spec::table::{DriftAction, DriftPolicy, ParquetOptions, Scalar, Table};
 
 /// A table of the fields `id`, `part`, `version` (which tests of one module may read otherwise) and
 /// `created_at`, by index.
@@ -60,12 +60,7 @@ pub(super) fn table(
             field("version", Scalar::Int64),
             field("created_at", Scalar::Timestamp),
         ],
-        parquet: ParquetOptions {
-            compression: Compression::Zstd(1),
-            row_group: None,
-            open_partitions: 32,
-            target_file_bytes: 512 << 20,
-        },
+        parquet: ParquetOptions::default(),
     }
 }
 

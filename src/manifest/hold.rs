@@ -194,6 +194,24 @@ impl WindowRun {
         }
     }
 
+    /// Commits `files`, staged or published as they are, which hold the rows of the last commit: all else stays as that
+    /// says it.
+    ///
+    /// # Errors
+    /// As [`WindowRun::publish`].
+    pub async fn replace_files(self, commit: Manifest, files: Vec<StagedFile>) -> Result<Manifest> {
+        let Manifest { drift, rejects, counts, checkpoint, started_at, .. } = commit;
+        let outcome = Outcome { files, drift, rejects, counts };
+        let same = |next: &mut Manifest| {
+            next.checkpoint = checkpoint;
+            next.started_at = started_at;
+        };
+        match self.begin(outcome, same).await {
+            Ok(()) => self.complete().await,
+            Err(error) => self.settle_error(error).await,
+        }
+    }
+
     /// Takes a publish that was begun to its end.
     pub(crate) async fn complete(self) -> Result<Manifest> {
         match publish::complete(&self.held).await {
@@ -203,6 +221,14 @@ impl WindowRun {
     }
 
     pub(crate) async fn begin_publish(&self, outcome: Outcome) -> Result<()> {
+        self.begin(outcome, |_| ()).await
+    }
+
+    async fn begin(
+        &self,
+        outcome: Outcome,
+        change: impl FnOnce(&mut Manifest) + Send,
+    ) -> Result<()> {
         let now = self.held.clock.now();
         let covered = overlap::covered(&self.held.chain, now, self.refresh).await?;
         let files = publish::final_names(self.held.chain.dir(), data_files(outcome.files))?;
@@ -216,6 +242,7 @@ impl WindowRun {
                 next.rejects = outcome.rejects;
                 next.counts = outcome.counts;
                 next.failure = None;
+                change(next);
             })
             .await
     }

@@ -21,11 +21,12 @@ const AT_ONCE: usize = 8;
 /// How often a covered window's chain may change under our eyes before we give up.
 const ROUNDS: u32 = 8;
 
-/// Gives every staged file its final name; what it is now is kept as `staged`.
+/// Gives every staged file its final name; what it is now is kept as `staged`. One that has it stays.
 pub(crate) fn final_names(dir: &TableDir, files: Vec<DataFile>) -> Result<Vec<DataFile>> {
     let named = files.into_iter().map(|file| {
         let path = dir.published_path(&file.partition, &file.path)?;
-        Ok(DataFile { staged: Some(file.path), path, ..file })
+        let staged = (path != file.path).then_some(file.path);
+        Ok(DataFile { staged, path, ..file })
     });
     named.collect()
 }

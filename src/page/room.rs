@@ -12,7 +12,9 @@ const COST: u64 = 4;
 
 /// The part of the room that a page takes of which nothing is known: one in so many.
 const UNKNOWN: u64 = 4;
-/// How long others wait for the first page of a run.
+/// Pages of less are as small as any.
+const SMALL: u64 = 1 << 20;
+/// How long others wait for the first page of a run, and for one that is larger than was expected.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What the pages of a run may take together; clones share it. Without a number there is no bound.
@@ -30,6 +32,14 @@ struct Bounded {
     largest: AtomicU64,
     /// Held by the one who asks for a page while nothing is known of them.
     scout: Arc<Mutex<()>>,
+    /// Held for the page that is larger than all before it, until it has landed.
+    outgrown: Arc<Mutex<()>>,
+}
+
+/// Leave to be larger than all pages before.
+#[derive(Debug)]
+pub struct Outgrown {
+    _leave: OwnedMutexGuard<()>,
 }
 
 /// What a page has taken; given back when it is dropped.
@@ -44,6 +54,8 @@ struct Taken {
     beyond: u64,
     /// While it is the first of the run.
     scout: Option<OwnedMutexGuard<()>>,
+    /// Where it is larger than was expected.
+    outgrown: Option<Outgrown>,
 }
 
 impl Room {
@@ -58,6 +70,7 @@ impl Room {
             beyond: AtomicU64::new(0),
             largest: AtomicU64::new(0),
             scout: Arc::default(),
+            outgrown: Arc::default(),
         })))
     }
 
@@ -87,6 +100,19 @@ impl Room {
         let kib = room.permits(expected);
         let permit = Arc::clone(&room.free).try_acquire_many_owned(kib).ok()?;
         Some(Held(Some(room.taken(permit, None))))
+    }
+
+    /// For a page that turns out to have so many bytes, or more: where that is more than any had, it waits until others
+    /// of which that is true have landed, though not for long, as they may have to land after it.
+    pub async fn outgrow(&self, bytes: usize) -> Option<Outgrown> {
+        let room = self.0.as_ref()?;
+        let known = room.known().unwrap_or_default().max(SMALL);
+        if bytes as u64 <= known {
+            return None;
+        }
+        let leave = Arc::clone(&room.outgrown).lock_owned();
+        let leave = tokio::time::timeout(PATIENCE, leave).await.ok();
+        leave.map(|leave| Outgrown { _leave: leave })
     }
 
     /// Bytes of the largest page so far.
@@ -120,7 +146,7 @@ impl Bounded {
         permit: OwnedSemaphorePermit,
         scout: Option<OwnedMutexGuard<()>>,
     ) -> Taken {
-        Taken { room: Arc::clone(self), permit, beyond: 0, scout }
+        Taken { room: Arc::clone(self), permit, beyond: 0, scout, outgrown: None }
     }
 }
 
@@ -131,8 +157,9 @@ fn cost(bytes: u64) -> u64 {
 
 impl Held {
     /// Counts the page as it is: gives back what it does not need, and takes what it needs without waiting.
-    pub fn count(&mut self, bytes: usize) {
+    pub fn count(&mut self, bytes: usize, outgrown: Option<Outgrown>) {
         let Some(taken) = &mut self.0 else { return };
+        taken.outgrown = outgrown;
         let (bytes, room) = (bytes as u64, Arc::clone(&taken.room));
         room.largest.fetch_max(bytes.saturating_add(1), Ordering::Relaxed);
         taken.scout = None;
@@ -172,7 +199,7 @@ mod tests {
     async fn pages_wait_for_room_and_the_largest_goes_alone() {
         let room = Room::of(32 << 20);
         let mut first = room.hold(Some(MIB)).await;
-        first.count(5 * MIB);
+        first.count(5 * MIB, None);
         let mut second = std::pin::pin!(room.hold(Some(5 * MIB)));
         assert!(futures::poll!(&mut second).is_pending());
         assert!(room.hold_free(Some(1)).is_none(), "who waits comes first");
@@ -193,7 +220,7 @@ mod tests {
             assert!(futures::poll!(other).is_pending());
         }
         // An empty page tells, too.
-        first.count(0);
+        first.count(0, None);
         let others = futures::future::join_all(others).await;
         assert_eq!(others.len(), 8, "all at once");
         // One that never comes is not waited for.
@@ -206,10 +233,10 @@ mod tests {
     async fn what_was_not_expected_is_counted_beyond_the_room() {
         let room = Room::of(32 << 20);
         let mut page = room.hold(Some(MIB)).await;
-        page.count(2 * MIB);
+        page.count(2 * MIB, None);
         assert_eq!(room.beyond(), 0);
         let mut other = room.hold(Some(MIB)).await;
-        other.count(10 * MIB);
+        other.count(10 * MIB, None);
         assert_eq!(room.beyond(), 16 << 20);
         drop(page);
         drop(other);
@@ -219,11 +246,29 @@ mod tests {
         assert!(least.is_some() && more.is_none());
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn pages_that_are_larger_than_was_expected_come_one_after_the_other() {
+        let room = Room::of(32 << 20);
+        room.hold(None).await.count(12, None);
+        let (mut one, two) = (room.hold(None).await, room.hold(None).await);
+        let leave = room.outgrow(20 * MIB).await;
+        one.count(20 * MIB, leave);
+        let mut waits = Box::pin(room.outgrow(21 * MIB));
+        assert!(futures::poll!(&mut waits).is_pending());
+        assert!(room.outgrow(20 * MIB).await.is_none(), "as large as is known by now");
+        drop(one);
+        assert!(waits.await.is_some());
+        // One that comes later in its window may hold it: then nobody waits for ever.
+        let held = room.outgrow(40 * MIB).await;
+        assert!(held.is_some() && room.outgrow(50 * MIB).await.is_none());
+        drop(two);
+    }
+
     #[tokio::test]
     async fn without_a_number_there_is_room() {
         let room = Room::default();
         let mut held = room.hold_free(Some(usize::MAX)).expect("room");
-        held.count(usize::MAX);
+        held.count(usize::MAX, None);
         drop(room.hold(None).await);
         assert_eq!(room.beyond(), 0);
     }

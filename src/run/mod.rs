@@ -5,6 +5,7 @@
 //! plan ──> extract ──> window: take ─> fetch ─> decode ─> land (checkpoints) ─> settle ─> publish
 //! ```
 
+pub mod compact;
 mod conditional;
 mod ending;
 pub mod extract;

@@ -243,6 +243,17 @@ pub struct ParquetOptions {
     pub open_partitions: u16,
 }
 
+impl Default for ParquetOptions {
+    fn default() -> Self {
+        Self {
+            compression: Compression::Zstd(1),
+            row_group: None,
+            target_file_bytes: 512 << 20,
+            open_partitions: 32,
+        }
+    }
+}
+
 impl ParquetOptions {
     /// Bytes of a row group, before compression: 128 MiB unless declared.
     pub fn row_group_bytes(&self) -> u64 {

@@ -10,7 +10,9 @@
 mod ahead;
 mod bad_input;
 mod canary;
+mod compact;
 mod crash;
+mod entrances;
 mod extract;
 mod formats;
 mod init;

@@ -144,7 +144,7 @@ fn a_mistyped_day_shows_the_form() {
 fn too_little_memory_says_the_least_before_anything_is_asked() {
     let (server, workspace) = two_refused_days();
     let ended = workspace.extract_day(&["--memory", "8MiB"]).exits(2);
-    ended.complains(&["the least for --jobs 1 and 9 columns is 106MiB"]);
+    ended.complains(&["the least for --jobs 1 and 9 columns is 109MiB"]);
     let ended = workspace.extract_day(&["--memory", "many"]).exits(2);
     assert!(ended.stderr.contains("256MiB"), "{ended}");
     assert_eq!(server.count(), 0);

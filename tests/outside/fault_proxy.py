@@ -35,7 +35,7 @@ class Proxy(socketserver.ThreadingTCPServer):
     def begin(self, plan=lambda request: None):
         """Another run: requests are counted from 1."""
         with self.lock:
-            self.count, self.plan, self.hit = 0, plan, []
+            self.count, self.plan, self.hit, self.held = 0, plan, [], []
 
     def judge(self, method, target, headers):
         with self.lock:
@@ -44,6 +44,8 @@ class Proxy(socketserver.ThreadingTCPServer):
             fault = self.plan(request)
             if fault:
                 self.hit.append((fault, request.number, method, request.target))
+            if fault == "wait":
+                self.held.append(request)
             return fault
 
 

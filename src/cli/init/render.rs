@@ -1,6 +1,7 @@
 //! A draft as a source file and a schema file.
 
 use crate::cli::init::draft::{Basis, Draft};
+use crate::cli::init::windows::{clip, is_open_ended};
 use crate::cli::sample::columns::Column;
 use crate::cli::sample::envelope::pointer;
 use crate::cli::sample::paging::Paging;
@@ -75,6 +76,16 @@ fn params(draft: &Draft, text: &mut String) {
     for param in kept {
         let written = format!("      {}: {}", yaml(&param.name), param.value);
         text.push_str(&line(&written, param.note.as_deref().unwrap_or_default()));
+    }
+    if let Some(field) = clip(draft) {
+        text.push_str(&line(
+            &format!("    clip: {}", yaml(field)),
+            "guessed: no parameter ends the window, so rows behind its end are dropped",
+        ));
+    } else if is_open_ended(draft) {
+        text.push_str(
+            "    # Nothing ends the window: what lies behind its end is fetched too, and again by the next. Name the parameter of\n    # its end, or drop it by the field that the API filters by:\n    # clip: FIELD\n",
+        );
     }
     if !draft.is_windowed() {
         text.push_str(

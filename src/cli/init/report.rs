@@ -3,6 +3,7 @@
 use crate::cli::init::draft::{Basis, Draft};
 use crate::cli::init::files::Written;
 use crate::cli::init::fit::Fit;
+use crate::cli::init::windows::{clip, is_open_ended};
 use crate::cli::render::{counted, thousands};
 use crate::cli::sample::envelope::pointer;
 use crate::cli::sample::paging::Paging;
@@ -109,6 +110,12 @@ fn to_do(draft: &Draft) -> Vec<String> {
     if draft.basis != Basis::Nothing && !draft.is_windowed() {
         lines.push(
             "no parameter follows the window: every window would fetch the same records; the source file says what to add"
+                .to_owned(),
+        );
+    }
+    if is_open_ended(draft) && clip(draft).is_none() {
+        lines.push(
+            "no parameter ends the window: rows behind its end come too, and again with the next window; the source file says what to add"
                 .to_owned(),
         );
     }

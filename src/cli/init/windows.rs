@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, NaiveDate, NaiveDateTime};
 
-use crate::cli::init::draft::Param;
+use crate::cli::init::draft::{Draft, Param};
 use crate::cli::sample::names::{has_word, words};
 
 const STARTS: [&str; 9] =
@@ -118,6 +118,24 @@ pub(crate) fn keep_one_family(params: &mut Vec<Param>) -> Vec<String> {
     let others = others.collect();
     params.retain(|param| !is_other(param));
     others
+}
+
+/// Whether parameters say where the window begins, and nothing where it ends.
+pub(crate) fn is_open_ended(draft: &Draft) -> bool {
+    let windowed: Vec<&Param> = draft.params.iter().filter(|param| param.windowed).collect();
+    !windowed.is_empty()
+        && windowed.iter().all(|param| param.value.contains("window.start"))
+        && !draft.path.contains("{{ window")
+        && !draft.body.as_ref().is_some_and(|body| body.contains("{{ window"))
+}
+
+/// The field by which rows behind the end of such a window can be dropped: the one that its beginning asks by, and no
+/// other, for a row is created and changed at different times.
+pub(crate) fn clip(draft: &Draft) -> Option<&str> {
+    let field = draft.columns.partition_by.as_deref().filter(|_| is_open_ended(draft))?;
+    let mut windowed = draft.params.iter().filter(|param| param.windowed);
+    let same = |param: &Param| !family(field).is_empty() && family(&param.name) == family(field);
+    windowed.all(same).then_some(field)
 }
 
 fn template(end: Bound, filter: &str) -> String {

@@ -9,7 +9,8 @@
 //! - While nothing is known, one request goes first: its answer says what there is.
 //! - An answer that leaves `r` requests lets as many through as are not in flight yet; once less than `reserve`
 //!   of the quota is left, none before the reset.
-//! - After a reset, and after a wait that the API asked for, again one goes first. What it costs is a round trip a period.
+//! - After a reset, and after a wait that the API asked for, again one goes first. What it costs is a round trip a period;
+//!   where that is much of it, others follow before the answer, more with every period that begins well.
 //! - A refusal that no header explains slows all down ([`brake`]).
 
 mod brake;
@@ -24,7 +25,7 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use reqwest::StatusCode;
 use reqwest::header::HeaderMap;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, OwnedMutexGuard};
 use tokio::time::Instant;
 
 use crate::clock::Clock;
@@ -54,15 +55,19 @@ pub(super) struct Pace {
     state: Mutex<State>,
     changed: Notify,
     /// First come, first served: whoever holds it is the only one that waits for the gate.
-    turnstile: tokio::sync::Mutex<()>,
+    turnstile: Arc<tokio::sync::Mutex<()>>,
 }
 
 /// A request that was let through. Dropped without an answer, nothing was learned.
 #[derive(Debug)]
 pub(super) struct Permit {
     pace: Arc<Pace>,
+    /// Held until the request leaves. It may have to wait for a token, and whoever was let through meanwhile would leave
+    /// with it at one stroke.
+    turn: Option<OwnedMutexGuard<()>>,
     sent: Instant,
-    goes_first: bool,
+    /// The number of the first that it is.
+    first: Option<u64>,
     answered: bool,
 }
 
@@ -96,11 +101,11 @@ impl Pace {
             clock,
             state: Mutex::new(State::new(Instant::now())),
             changed: Notify::new(),
-            turnstile: tokio::sync::Mutex::default(),
+            turnstile: Arc::default(),
         })
     }
 
-    /// Waits until a request may be sent.
+    /// Waits until a request may be sent; no other may until [`Permit::leaves`].
     ///
     /// # Errors
     /// `Transient` when the wait would be, or has been, longer than `rate_limit.max_wait`; or than
@@ -108,9 +113,11 @@ impl Pace {
     pub(super) async fn turn(self: &Arc<Self>) -> Result<Permit> {
         let deadline = Instant::now().checked_add(self.max_wait);
         let turn = async {
-            let _turn = self.turnstile.lock().await;
+            let turn = Arc::clone(&self.turnstile).lock_owned().await;
             self.limiter.wait().await?;
-            self.gate().await
+            let mut permit = self.gate().await?;
+            permit.turn = Some(turn);
+            Ok(permit)
         };
         match deadline {
             Some(deadline) => tokio::time::timeout_at(deadline, turn)
@@ -126,11 +133,12 @@ impl Pace {
             let now = Instant::now();
             let gate = self.state().gate(now, self.part);
             let until = match gate {
-                Gate::Open { goes_first } => {
+                Gate::Open { first } => {
                     return Ok(Permit {
                         pace: Arc::clone(self),
+                        turn: None,
                         sent: now,
-                        goes_first,
+                        first,
                         answered: false,
                     });
                 }
@@ -234,6 +242,12 @@ pub(super) fn asked(headers: &HeaderMap, now: DateTime<Utc>) -> Option<Duration>
 }
 
 impl Permit {
+    /// The request goes out now.
+    pub(super) fn leaves(&mut self) {
+        self.turn = None;
+        self.sent = Instant::now();
+    }
+
     /// Learns from the answer.
     pub(super) fn answered(mut self, status: StatusCode, headers: &HeaderMap) {
         self.answered = true;
@@ -249,7 +263,7 @@ impl Permit {
             sent: self.sent,
             now,
             wall,
-            goes_first: self.goes_first,
+            first: self.first,
         });
         drop(state);
         self.pace.changed.notify_one();
@@ -259,7 +273,7 @@ impl Permit {
 impl Drop for Permit {
     fn drop(&mut self) {
         if !self.answered {
-            self.pace.state().lost(self.goes_first);
+            self.pace.state().lost(self.first);
             self.pace.changed.notify_one();
         }
     }

@@ -14,6 +14,11 @@ const LATER: [Duration; 4] =
 /// Policies of more requests than that are not counted here.
 const MOST_COUNTED: u64 = 100_000;
 
+/// So many round trips in a period, and one is no loss.
+const SOON_ENOUGH: u32 = 20;
+/// Quotas that are told apart; an API may tell another limit every time.
+const MOST_KNOWN: usize = 16;
+
 /// How much of a quota this process may use.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Part {
@@ -50,6 +55,30 @@ pub(super) enum Room {
 }
 
 impl Quota {
+    /// Whether both are the same quota, as far as can be told.
+    fn is(&self, other: &Self) -> bool {
+        let unlike = self.limit.zip(other.limit).is_some_and(|(one, other)| one != other);
+        self.name == other.name && !unlike
+    }
+
+    /// How many requests may follow the first of its next period, where an answer takes so long.
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        clippy::cast_precision_loss,
+        reason = "a share needs no more than 52 bits, and is not negative"
+    )]
+    fn followers(&self, took: Duration, part: Part) -> u64 {
+        let period = self.until.saturating_duration_since(self.since);
+        match self.limit {
+            Some(limit) if took.saturating_mul(SOON_ENOUGH) > period => {
+                let ours = share_of(limit as f64 * (1.0 - part.reserve), part.share);
+                (ours as u64).saturating_sub(1)
+            }
+            _ => 0,
+        }
+    }
+
     /// Whether there is room beside `in_flight` requests.
     #[expect(clippy::cast_precision_loss, reason = "a share needs no more than 52 bits")]
     pub(super) fn room(&self, in_flight: u64, part: Part) -> Room {
@@ -82,6 +111,8 @@ pub(super) struct Quotas {
     took: Duration,
     /// Which of [`LATER`].
     later: usize,
+    /// When a period was over for the last time.
+    expired: Option<Instant>,
 }
 
 /// A policy without a count of its own: ours is taken.
@@ -92,10 +123,18 @@ struct Counted {
 }
 
 impl Quotas {
-    /// Takes note of what an answer tells of a quota.
+    /// Takes note of what an answer tells of a quota. Of two limits under one name each is a quota of its own, as an API
+    /// may have one for each of its endpoints.
     pub(super) fn learn(&mut self, new: Quota, now: Instant) {
-        let Some(known) = self.known.iter_mut().find(|known| known.name == new.name) else {
-            self.known.push(new);
+        self.took = now.saturating_duration_since(new.since);
+        let Some(known) = self.known.iter_mut().find(|known| known.is(&new)) else {
+            // An answer to what was sent before a reset is of the period before.
+            if self.expired.is_none_or(|expired| new.since >= expired) {
+                if self.known.len() >= MOST_KNOWN {
+                    self.known.remove(0);
+                }
+                self.known.push(new);
+            }
             return;
         };
         if new.since < known.since {
@@ -115,6 +154,9 @@ impl Quotas {
         self.took = now.saturating_duration_since(sent);
         for policy in policies.into_iter().filter(|policy| policy.limit <= MOST_COUNTED) {
             if !self.counted.iter().any(|counted| counted.policy == policy) {
+                if self.counted.len() >= MOST_KNOWN {
+                    self.counted.remove(0);
+                }
                 self.counted.push(Counted { policy, sent: VecDeque::from([sent]) });
             }
         }
@@ -130,12 +172,24 @@ impl Quotas {
         LATER.get(self.later).copied().unwrap_or_default()
     }
 
-    /// Forgets the quotas that had no room and whose period is over; true where there were any. One that has room
-    /// is kept till the next answer, so that nobody waits for that.
-    pub(super) fn expire(&mut self, now: Instant, in_flight: u64, part: Part) -> bool {
-        let before = self.known.len();
-        self.known.retain(|quota| quota.until > now || quota.room(in_flight, part) == Room::Yes);
-        self.known.len() < before
+    /// Forgets the quotas that had no room and whose period is over. One that has room is kept till the next answer, so
+    /// that nobody waits for that. Where there were any: how many requests may follow the first of the new period before
+    /// its answer; none where that comes soon enough.
+    pub(super) fn expire(&mut self, now: Instant, in_flight: u64, part: Part) -> Option<u64> {
+        let took = self.took;
+        let mut most: Option<u64> = None;
+        self.known.retain(|quota| {
+            let stays = quota.until > now || quota.room(in_flight, part) == Room::Yes;
+            if !stays {
+                let follow = quota.followers(took, part);
+                most = Some(most.map_or(follow, |most| most.min(follow)));
+            }
+            stays
+        });
+        if most.is_some() {
+            self.expired = Some(now);
+        }
+        most
     }
 
     /// What the quotas say to a request beside `in_flight` others, and until when.
@@ -192,5 +246,40 @@ impl Counted {
             return None;
         }
         self.sent.front().and_then(over)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ALL: Part = Part { reserve: 0.1, share: 1.0 };
+
+    fn quota(limit: u64, left: u64, now: Instant) -> Quota {
+        let until = now + Duration::from_secs(60);
+        Quota { name: "x".into(), limit: Some(limit), left, until, since: now, spent: 0 }
+    }
+
+    #[test]
+    fn two_limits_under_one_name_are_two_quotas() {
+        let (now, mut quotas) = (Instant::now(), Quotas::default());
+        quotas.learn(quota(5000, 3990, now), now);
+        quotas.learn(quota(30, 21, now), now);
+        quotas.learn(quota(5000, 3989, now), now);
+        assert_eq!(quotas.room(now, 1, ALL), None, "21 of 30 are not 21 of 5000");
+        quotas.learn(quota(30, 2, now), now);
+        assert_eq!(quotas.room(now, 1, ALL).map(|(room, _)| room), Some(Room::No));
+    }
+
+    #[test]
+    fn what_is_known_of_quotas_does_not_grow() {
+        let (now, mut quotas) = (Instant::now(), Quotas::default());
+        for n in 0..1000 {
+            quotas.learn(quota(1000 + n, 900, now), now);
+            let period = Duration::from_secs(60);
+            let policy = Policy { name: String::new(), limit: 100 + n, period };
+            quotas.rule(vec![policy], now, now);
+        }
+        assert_eq!((quotas.known.len(), quotas.counted.len()), (MOST_KNOWN, MOST_KNOWN));
     }
 }

@@ -16,6 +16,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const SOON: Duration = Duration::from_secs(1);
 const AT_ONCE: Duration = Duration::from_millis(10);
 const MOST_VAGUE: u32 = 6;
+/// No quota lasts as long.
+const ABSURD: Duration = Duration::from_secs(366 * 86_400);
 /// Longer waits are as good as for ever.
 const FOREVER: Duration = Duration::from_secs(10 * 366 * 86_400);
 
@@ -40,8 +42,8 @@ impl Why {
 /// What the gate says to a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Gate {
-    /// It may be sent; maybe as the one that others wait for.
-    Open { goes_first: bool },
+    /// It may be sent; maybe as the one that others wait for, by its number.
+    Open { first: Option<u64> },
     /// Not before an answer, or this instant.
     Soon(Instant),
     /// Not before this instant.
@@ -55,8 +57,22 @@ enum First {
     Nobody,
     /// The next one does.
     Wanted { after_reset: bool },
-    /// One was sent.
+    /// One was sent, at this instant for the last time.
     Sent { at: Instant, after_reset: bool },
+}
+
+/// Requests that follow the first of a period before that is answered. Where a round trip is long for a period, most of
+/// the quota would be lost without them; where resets are told too early, they are refused.
+#[derive(Debug, Default)]
+struct Followers {
+    /// So many may; doubled with every period that begins well.
+    may: u64,
+    /// As many as the quota has.
+    most: u64,
+    /// Of this period.
+    sent: u64,
+    /// One was refused: there are none any more.
+    wrong: bool,
 }
 
 /// Whether a reset was guessed to be earlier than it was told.
@@ -80,7 +96,8 @@ pub(super) struct Answer {
     pub(super) now: Instant,
     /// The wall time of `now`.
     pub(super) wall: DateTime<Utc>,
-    pub(super) goes_first: bool,
+    /// Which first it was.
+    pub(super) first: Option<u64>,
 }
 
 /// What the gate knows.
@@ -88,6 +105,9 @@ pub(super) struct Answer {
 pub(super) struct State {
     in_flight: u64,
     first: First,
+    /// The number of the first that is wanted or sent: an answer to an earlier one settles nothing.
+    number: u64,
+    followers: Followers,
     /// The instant before which the API asked to be left alone.
     asked: Option<Instant>,
     quotas: Quotas,
@@ -102,11 +122,24 @@ pub(super) struct State {
     pub(super) told: Option<Instant>,
 }
 
+impl Followers {
+    /// Learns from an answer, which may be that of the first after a reset.
+    fn learn(&mut self, refused: bool, after_reset: bool) {
+        if refused {
+            (self.wrong, self.may) = (true, 0);
+        } else if after_reset && !self.wrong {
+            self.may = self.may.saturating_mul(2).max(1).min(self.most);
+        }
+    }
+}
+
 impl State {
     pub(super) fn new(now: Instant) -> Self {
         Self {
             in_flight: 0,
             first: First::Wanted { after_reset: false },
+            number: 0,
+            followers: Followers::default(),
             asked: None,
             quotas: Quotas::default(),
             brake: Brake::new(now),
@@ -126,17 +159,24 @@ impl State {
             }
             self.asked = None;
             self.brake.waited(now);
-            self.first = First::Wanted { after_reset: false };
+            self.want(false);
         }
-        if self.quotas.expire(now, self.in_flight, part) {
-            self.first = First::Wanted { after_reset: true };
+        if let Some(most) = self.quotas.expire(now, self.in_flight, part) {
+            self.want(true);
+            self.followers = Followers { most, sent: 0, ..self.followers };
         }
-        if let First::Sent { at, .. } = self.first {
+        let mut follows = false;
+        if let First::Sent { at, after_reset } = self.first {
+            follows =
+                after_reset && self.followers.sent < self.followers.may.min(self.followers.most);
             let patience = at + PATIENCE;
-            if patience > now {
+            if patience > now && !follows {
                 return Gate::Soon(patience);
             }
-            self.first = First::Nobody;
+            if !follows {
+                // It is late: one more goes, and nobody else.
+                self.first = First::Wanted { after_reset };
+            }
         }
         match self.quotas.room(now, self.in_flight, part) {
             Some((Room::No, until)) => return Gate::Until(until, Why::Quota),
@@ -146,15 +186,22 @@ impl State {
         if let Some(next) = self.brake.next().filter(|next| *next > now) {
             return Gate::Soon(next);
         }
-        let mut goes_first = false;
+        let mut first = None;
         if let First::Wanted { after_reset } = self.first {
-            goes_first = true;
+            first = Some(self.number);
             self.first = First::Sent { at: now, after_reset };
         }
+        self.followers.sent += u64::from(follows);
         self.in_flight += 1;
         self.quotas.sent(now);
         self.brake.sent(now);
-        Gate::Open { goes_first }
+        Gate::Open { first }
+    }
+
+    /// From now on one goes first.
+    fn want(&mut self, after_reset: bool) {
+        self.first = First::Wanted { after_reset };
+        self.number += 1;
     }
 
     /// The instant before which the API asked to be left alone.
@@ -168,23 +215,28 @@ impl State {
     }
 
     /// A request has no answer: another goes first in its place.
-    pub(super) fn lost(&mut self, goes_first: bool) {
+    pub(super) fn lost(&mut self, first: Option<u64>) {
         self.in_flight = self.in_flight.saturating_sub(1);
-        if let (true, First::Sent { after_reset, .. }) = (goes_first, self.first) {
+        if let (true, First::Sent { after_reset, .. }) = (first == Some(self.number), self.first) {
             self.first = First::Wanted { after_reset };
         }
     }
 
     /// Learns from an answer.
     pub(super) fn answered(&mut self, answer: Answer) {
-        let Answer { reading, refusal, sent, now, wall, goes_first } = answer;
+        let Answer { reading, refusal, sent, now, wall, first } = answer;
         self.in_flight = self.in_flight.saturating_sub(1);
+        let goes_first = first == Some(self.number);
         let after_reset = goes_first && matches!(self.first, First::Sent { after_reset: true, .. });
         let used_up = reading.told.iter().any(|told| told.remaining == 0);
+        self.followers.learn(refusal.is_some(), after_reset);
         if goes_first {
             // Of a refusal that says nothing the others learn nothing: one more goes first.
             let told = used_up || !matches!(refusal, Some(None));
-            self.first = if told { First::Nobody } else { First::Wanted { after_reset: false } };
+            match told {
+                true => self.first = First::Nobody,
+                false => self.want(false),
+            }
         }
         for told in reading.told {
             let mut until = self.until(&told, now, wall);
@@ -247,6 +299,8 @@ impl State {
         let later = self.quotas.later();
         // What has a fraction of a second was not cut off to whole ones.
         let (wait, exact) = match told.reset {
+            // What no clock means is not told.
+            Some(Reset::In(wait)) if wait > ABSURD => (None, false),
             Some(Reset::In(wait)) => {
                 let whole = (!wait.is_zero()).then(|| wait.saturating_add(later));
                 (whole, wait.subsec_nanos() > 0)
@@ -257,7 +311,10 @@ impl State {
                 // No period is longer than itself, whatever a clock says.
                 let most = told.period.unwrap_or(FOREVER);
                 let wait = (at - server).to_std().ok().map(|wait| wait.min(most));
-                (wait, at.timestamp_subsec_nanos() > 0)
+                match wait {
+                    Some(wait) if wait > ABSURD => (None, false),
+                    wait => (wait, at.timestamp_subsec_nanos() > 0),
+                }
             }
             None => (told.period, false),
         };

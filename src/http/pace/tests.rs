@@ -34,6 +34,13 @@ impl Clock for Wall {
     }
 }
 
+/// A request that leaves as soon as it may.
+async fn let_go(pace: &Arc<Pace>) -> Result<Permit> {
+    let mut permit = pace.turn().await?;
+    permit.leaves();
+    Ok(permit)
+}
+
 /// How a server counts.
 #[derive(Clone, Copy, Debug)]
 enum Count {
@@ -163,7 +170,7 @@ fn limits() -> (RateLimit, Retry) {
 async fn fetch(pace: &Arc<Pace>, server: &Server, retry: &Retry) {
     let mut attempt = 1;
     loop {
-        let permit = pace.turn().await.expect("turn");
+        let permit = let_go(pace).await.expect("turn");
         let (status, headers) = server.answer().await;
         permit.answered(status, &headers);
         if status.is_success() {
@@ -299,7 +306,7 @@ async fn a_clock_that_is_five_minutes_off_changes_nothing() {
 
 /// Answers one request.
 async fn answered(pace: &Arc<Pace>, status: u16, lines: &[(&'static str, &str)]) {
-    let permit = pace.turn().await.expect("turn");
+    let permit = let_go(pace).await.expect("turn");
     let mut headers = HeaderMap::new();
     for (name, value) in lines {
         headers.append(HeaderName::from_static(name), HeaderValue::from_str(value).expect("value"));
@@ -314,7 +321,7 @@ fn pace(limit: &RateLimit) -> Arc<Pace> {
 /// How long the next request waits.
 async fn next(pace: &Arc<Pace>) -> Duration {
     let began = Instant::now();
-    let permit = pace.turn().await.expect("turn");
+    let permit = let_go(pace).await.expect("turn");
     permit.answered(StatusCode::OK, &HeaderMap::new());
     began.elapsed()
 }
@@ -395,7 +402,7 @@ async fn a_wait_that_is_too_long_says_when_to_come_back() {
             ("x-ratelimit-reset", "3600"),
             "the API's quota is used up: it resets at 2026-03-17T13:00:00Z",
         ),
-        (200, ("x-ratelimit-reset", "99999999999999"), "it resets at "),
+        (200, ("x-ratelimit-reset", "8640000"), "it resets at 2026-06-25T12:00:00Z"),
         (429, ("retry-after", "3600"), "the API asks to come back at 2026-03-17T13:00:00Z"),
     ];
     for (status, line, message) in cases {
@@ -409,12 +416,47 @@ async fn a_wait_that_is_too_long_says_when_to_come_back() {
     }
 }
 
+/// "Clock skew of five minutes, Retry-After in the past, negative, huge, garbage: a bounded, sensible wait each."
+#[tokio::test(start_paused = true)]
+async fn a_reset_that_no_clock_means_is_none() {
+    for line in [
+        ("x-ratelimit-reset", "99999999999999"),
+        ("x-ratelimit-reset", "1795893685384951"),
+        ("ratelimit", "\"b\";r=0;t=999999999999999"),
+    ] {
+        let pace = pace(&limits().0);
+        let told = [("x-ratelimit-remaining", "0"), line];
+        let told = if line.0 == "ratelimit" { &told[1..] } else { &told };
+        answered(&pace, 200, told).await;
+        assert_eq!(ms(next(&pace).await), 1000, "{line:?}");
+    }
+}
+
+/// A server that answers late: were one request a period waited for, most of the quota would be lost. Nor is it refused
+/// where its answers take several periods.
+#[tokio::test(start_paused = true)]
+async fn a_quota_is_used_where_a_round_trip_is_half_a_period() {
+    for (count, latency, least) in [
+        (Count::Fixed(0.0), 100, 0.9),
+        (Count::Fixed(0.0), 250, 0.9),
+        (Count::Fixed(0.0), 500, 0.9),
+        (Count::Fixed(0.0), 1000, 0.4),
+        (Count::Fixed(0.0), 6000, 0.1),
+    ] {
+        let latency = Duration::from_millis(latency);
+        let says = DIALECTS.iter().find(|(name, _)| *name == "epoch, up").expect("dialect").1;
+        let server = Server { latency, ..Server::new(count, says) };
+        let (refused, used) = run(server, 40, (1, 1), 1).await;
+        assert!(refused <= 0.01 && used >= least, "{count:?}, {latency:?}: {refused:.3} {used:.3}");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn one_goes_first_and_none_waits_for_it_for_ever() {
     let pace = pace(&limits().0);
-    let first = pace.turn().await.expect("turn");
+    let first = let_go(&pace).await.expect("turn");
     let began = Instant::now();
-    let second = pace.turn().await.expect("turn");
+    let second = let_go(&pace).await.expect("turn");
     assert_eq!(ms(began.elapsed()), 5000);
     drop((first, second));
     assert_eq!(ms(next(&pace).await), 0);
@@ -423,9 +465,9 @@ async fn one_goes_first_and_none_waits_for_it_for_ever() {
 #[tokio::test(start_paused = true)]
 async fn a_lost_request_is_no_answer() {
     let pace = pace(&limits().0);
-    let first = pace.turn().await.expect("turn");
+    let first = let_go(&pace).await.expect("turn");
     let (waiting, began) = (Arc::clone(&pace), Instant::now());
-    let second = tokio::spawn(async move { waiting.turn().await.map(drop) });
+    let second = tokio::spawn(async move { let_go(&waiting).await.map(drop) });
     tokio::time::sleep(Duration::from_millis(300)).await;
     drop(first);
     second.await.expect("task").expect("turn");
@@ -438,7 +480,7 @@ async fn what_is_waited_for_is_shown_while_it_is() {
     answered(&pace, 200, &[("x-ratelimit-remaining", "0"), ("x-ratelimit-reset", "14")]).await;
     assert_eq!(pace.waiting(), None);
     let waiting = Arc::clone(&pace);
-    let task = tokio::spawn(async move { waiting.turn().await.map(drop) });
+    let task = tokio::spawn(async move { let_go(&waiting).await.map(drop) });
     tokio::time::sleep(Duration::from_millis(100)).await;
     assert_eq!(pace.waiting().as_deref(), Some("waiting 14 s for the quota to reset"));
     task.abort();
@@ -498,7 +540,7 @@ proptest::proptest! {
         runtime.block_on(async {
             let pace = pace(&limits().0);
             for _ in 0..3 {
-                let Ok(permit) = pace.turn().await else { break };
+                let Ok(permit) = let_go(&pace).await else { break };
                 let mut headers = HeaderMap::new();
                 for (name, value) in &lines {
                     let name = HeaderName::from_static(names[*name]);
@@ -508,4 +550,16 @@ proptest::proptest! {
             }
         });
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_waits_for_a_token_keeps_the_others_back() {
+    let pace = pace(&limits().0);
+    let mut first = pace.turn().await.expect("turn");
+    let waiting = Arc::clone(&pace);
+    let second = tokio::spawn(async move { let_go(&waiting).await.map(drop) });
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    assert!(!second.is_finished(), "it would have piled up behind the token");
+    first.leaves();
+    second.await.expect("task").expect("turn");
 }

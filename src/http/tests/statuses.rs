@@ -1,8 +1,11 @@
 //! Every status code, tried: what it leads to, as a table.
 
+use std::sync::Mutex;
+
 use super::scripted::{Reply, json, reply};
 use super::*;
 use crate::http::status::{Class, classify};
+use crate::spec::source::TotalFrom;
 
 /// What a class of statuses leads to.
 fn says(class: Class) -> &'static str {
@@ -204,4 +207,37 @@ async fn what_has_not_changed_is_known_page_by_page() {
     validators[1].etag = Some("\"old\"".into());
     assert!(!asks(2, validators).await.expect("answer"));
     assert!(!asks(0, Vec::new()).await.expect("answer"));
+}
+
+#[tokio::test]
+async fn what_pages_beside_the_body_must_be_as_it_was_too() {
+    let link = Arc::new(Mutex::new(String::new()));
+    let said = Arc::clone(&link);
+    let server = Server::answering(move |asked| {
+        let headers = format!("ETag: \"one\"\r\n{}", said.lock().expect("link"));
+        let answer = match asked.header("if-none-match") {
+            Some(_) => reply("304 Not Modified", &headers, ""),
+            None => reply("200 OK", &headers, r#"{"items": [1]}"#),
+        };
+        (Duration::ZERO, answer)
+    })
+    .await;
+    let mut run = Run::new(&server, Pagination::LinkHeader);
+    run.stream.conditional = true;
+    let pages = run.pages().await;
+    let validators: Vec<_> = pages.into_iter().filter_map(|page| page.validator).collect();
+    let now = "2026-03-19T00:00:00Z".parse().expect("instant");
+    let client = Client::new(&run.source, Arc::new(FixedClock(now))).expect("client");
+    let window: Window = "20260317T000000Z_20260318T000000Z".parse().expect("window");
+    let known = (1, &*validators);
+    let asks =
+        || crate::http::conditional::is_unchanged(&client, &run.stream, window, known, &run.meter);
+    assert!(asks().await.expect("answer"), "no page followed, and none follows");
+    *link.lock().expect("link") = "Link: </v1/items?page=2>; rel=\"next\"\r\n".to_owned();
+    assert!(!asks().await.expect("answer"), "a page follows a body that is the same");
+    *link.lock().expect("link") = String::new();
+    run.stream.total = Some(TotalFrom::Header("x-total-count".to_owned()));
+    let asked =
+        crate::http::conditional::is_unchanged(&client, &run.stream, window, known, &run.meter);
+    assert!(!asked.await.expect("answer"), "nobody knows what the total was");
 }

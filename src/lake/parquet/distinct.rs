@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::hash::Hash;
 
 use arrow::array::{Array, AsArray, RecordBatch};
-use arrow::datatypes::{DataType, Int32Type, Int64Type};
+use arrow::datatypes::{DataType, Decimal128Type, Float64Type, Int32Type, Int64Type};
 
 /// Rows that are looked at.
 const SAMPLE_ROWS: usize = 1000;
@@ -23,6 +23,13 @@ pub(super) fn distinct_fields(batch: &RecordBatch) -> Vec<usize> {
             DataType::Utf8View => hardly_repeat(column.as_string_view().iter().take(rows)),
             DataType::Int32 => hardly_repeat(column.as_primitive::<Int32Type>().iter().take(rows)),
             DataType::Int64 => hardly_repeat(column.as_primitive::<Int64Type>().iter().take(rows)),
+            DataType::Float64 => {
+                let bits = |value: Option<f64>| value.map(f64::to_bits);
+                hardly_repeat(column.as_primitive::<Float64Type>().iter().map(bits).take(rows))
+            }
+            DataType::Decimal128(..) => {
+                hardly_repeat(column.as_primitive::<Decimal128Type>().iter().take(rows))
+            }
             _ => false,
         }
     });
@@ -42,7 +49,7 @@ fn hardly_repeat<T: Hash + Eq>(values: impl Iterator<Item = Option<T>>) -> bool 
 mod tests {
     use std::sync::Arc;
 
-    use arrow::array::{ArrayRef, Int64Array, StringArray};
+    use arrow::array::{ArrayRef, Decimal128Array, Float64Array, Int64Array, StringArray};
 
     use super::*;
 
@@ -57,9 +64,16 @@ mod tests {
             ("customer", texts(|n| Some((n * n % 971).to_string())), true),
             ("rare", texts(|n| (n % 3 == 0).then(|| n.to_string())), true),
             ("number", Arc::new((0..1000).collect::<Int64Array>()) as ArrayRef, true),
+            ("share", Arc::new((0..1000).map(f64::from).collect::<Float64Array>()), true),
+            (
+                "rating",
+                Arc::new((0..1000).map(|n| f64::from(n % 9)).collect::<Float64Array>()),
+                true,
+            ),
+            ("large", Arc::new((0..1000).map(i128::from).collect::<Decimal128Array>()), true),
         ]);
         let batch = batch.expect("batch");
-        assert_eq!(distinct_fields(&batch), [0, 4]);
+        assert_eq!(distinct_fields(&batch), [0, 4, 5, 7]);
         assert!(distinct_fields(&batch.slice(0, 400)).is_empty(), "too few to say");
     }
 }

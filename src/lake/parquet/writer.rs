@@ -148,6 +148,16 @@ impl DataFileWriter {
         self.size
     }
 
+    /// Whether it has encoders, and a part of what it is to be; until then rows wait in it.
+    pub(in crate::lake) fn is_begun(&self) -> bool {
+        self.encoding.as_ref().is_none_or(|encoding| encoding.begun || encoding.groups > 0)
+    }
+
+    /// Whether `batch` would begin it.
+    pub(in crate::lake) fn begins_with(&self, batch: &RecordBatch) -> bool {
+        !self.is_begun() && self.encoding.as_ref().is_some_and(|encoding| encoding.is_enough(batch))
+    }
+
     /// Adds the rows of `batch`. Waits while too many are ahead of the encoders.
     ///
     /// # Errors
@@ -295,11 +305,11 @@ impl Encoding {
             return Err(unnamed("the batch has other columns"));
         }
         let bytes = batch_bytes(&batch);
+        let enough = self.is_enough(&batch);
         self.group_rows += batch.num_rows();
         self.group_bytes += bytes;
         self.waiting_bytes += bytes;
-        let rows: usize = self.waiting.iter().map(RecordBatch::num_rows).sum();
-        if rows + batch.num_rows() >= TOGETHER_ROWS || self.waiting_bytes >= TOGETHER_BYTES {
+        if enough {
             self.waiting.push(batch);
             self.hand_over()?;
         } else {
@@ -309,6 +319,13 @@ impl Encoding {
             self.end()?;
         }
         Ok(())
+    }
+
+    /// Whether `batch` and what waits are enough for the encoders.
+    fn is_enough(&self, batch: &RecordBatch) -> bool {
+        let rows: usize = self.waiting.iter().map(RecordBatch::num_rows).sum();
+        let bytes = self.waiting_bytes + batch_bytes(batch);
+        rows + batch.num_rows() >= TOGETHER_ROWS || bytes >= TOGETHER_BYTES
     }
 
     /// Gives the encoders what waits.

@@ -36,7 +36,7 @@ fn options(table: Table, attempt: u64, keys: Option<KeyIndex>) -> WriteOptions {
 
 /// So much memory that two files may be open.
 fn two_files(table: &Table) -> WindowMemory {
-    let budget = Budget::of(180 << 20, 1, false, [table]).expect("budget");
+    let budget = Budget::of(184 << 20, 1, false, [table]).expect("budget");
     let memory = Arc::new(budget).window(table);
     assert_eq!(memory.open_files(), 2);
     memory
@@ -120,18 +120,24 @@ async fn open_files_are_bounded_and_full_ones_are_told() {
     let mut spec = table(vec![], None, Some(3));
     spec.parquet = ParquetOptions { target_file_bytes: 2_000, ..spec.parquet };
     let mut writer = PartitionWriter::new(lake.clone(), options(spec, 1, None)).expect("writer");
+    let many = |day: i64| -> Vec<Row> {
+        (0..1_000).map(|n| row(&n.to_string(), n, Some(START + day * DAY))).collect()
+    };
     for day in 0..5 {
-        let written = writer.write(&batch(&[row("a", day, Some(START + day * DAY))])).await;
-        assert!(written.expect("write").is_empty());
-        assert!(writer.open.len() <= 2);
+        writer.write(&batch(&many(day)[..900])).await.expect("write");
     }
-    let many: Vec<Row> = (0..500).map(|n| row(&n.to_string(), n, Some(START))).collect();
-    let full = writer.write(&batch(&many)).await.expect("write");
+    assert_eq!((writer.open.len(), writer.begun().count()), (0, 0), "they were full");
+    for day in 0..5 {
+        let written = writer.write(&batch(&many(day)[..5])).await.expect("write");
+        assert!(written.is_empty());
+    }
+    assert_eq!((writer.open.len(), writer.begun().count()), (5, 0), "their rows wait");
+    let full = writer.write(&batch(&many(0))).await.expect("write");
     assert_eq!(full.len(), 1);
     let closed = writer.barrier().await.expect("barrier");
     assert!(closed.contains(&full[0]));
-    assert_eq!(closed.len(), 6);
-    assert_eq!(closed.iter().map(|file| file.rows).sum::<u64>(), 505);
+    assert_eq!(closed.len(), 10);
+    assert_eq!(closed.iter().map(|file| file.rows).sum::<u64>(), 5 * 905 + 1_000);
 }
 
 #[tokio::test]
@@ -139,17 +145,40 @@ async fn of_more_partitions_a_page_than_may_be_open_most_stay_open() {
     let spec = table(vec![], None, Some(3));
     let mut writer =
         PartitionWriter::new(Lake::in_memory(), options(spec, 1, None)).expect("writer");
-    let page: Vec<Row> = (0..3).map(|day| row("a", day, Some(START + day * DAY))).collect();
+    let thousand = |day: i64| (0..1_000).map(move |n| row("a", n, Some(START + day * DAY)));
+    let page: Vec<Row> = (0..3).flat_map(thousand).collect();
     for _ in 0..10 {
         writer.write(&batch(&page)).await.expect("write");
+        assert!(writer.begun().count() <= 2);
     }
     // About half of what each page needs is still open; if the oldest were closed, nothing would be: 30 files.
     assert_eq!(writer.barrier().await.expect("barrier").len(), 16);
     // Days that follow one another close the one that was left.
     for day in [4, 4, 5, 4, 5] {
-        writer.write(&batch(&[row("a", 0, Some(START + day * DAY))])).await.expect("write");
+        writer.write(&batch(&thousand(day).collect::<Vec<_>>())).await.expect("write");
     }
     assert_eq!(writer.barrier().await.expect("barrier").len(), 2);
+}
+
+#[tokio::test]
+async fn few_rows_of_many_days_wait_within_the_memory_that_there_is() {
+    let spec = table(vec![0], None, Some(3));
+    let mut writer =
+        PartitionWriter::new(Lake::in_memory(), options(spec, 1, None)).expect("writer");
+    let days = |page: i64| {
+        (0..300).map(move |day| row(&format!("{page}-{day}"), page, Some(START + day * DAY)))
+    };
+    for page in 0..200 {
+        writer.write(&batch(&days(page).collect::<Vec<_>>())).await.expect("write");
+        let most = writer.memory.row_groups(writer.begun().count());
+        assert!(writer.taken() <= most, "page {page}: {} of {most}", writer.taken());
+    }
+    let files = writer.barrier().await.expect("barrier");
+    assert_eq!(files.iter().map(|file| file.rows).sum::<u64>(), 60_000);
+    // With two open files, and rows that do not wait, it would be one a row.
+    assert!(files.len() < 2_000, "{} files", files.len());
+    let settled = writer.settle(files).await.expect("settle");
+    assert_eq!(settled.len(), 300);
 }
 
 #[tokio::test]

@@ -41,10 +41,18 @@ enum Fate {
     Pause(usize),
 }
 
+/// What a run is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Work {
+    Extract,
+    Refresh,
+    Compact,
+}
+
 #[derive(Clone, Debug)]
 struct Actor {
     window: usize,
-    refresh: bool,
+    work: Work,
     /// Its clock is so much ahead: enough to take others for dead, or not.
     ahead: i64,
     fate: Fate,
@@ -71,9 +79,9 @@ fn fates() -> impl Strategy<Value = Fate> {
 fn actors() -> impl Strategy<Value = Actor> {
     let window = prop_oneof![4 => Just(0), 1 => Just(1)];
     let ahead = prop_oneof![Just(0), Just(5), Just(10)];
-    (window, any::<bool>(), ahead, fates(), any::<u64>()).prop_map(
-        |(window, refresh, ahead, fate, seed)| Actor { window, refresh, ahead, fate, seed },
-    )
+    let work = prop_oneof![Just(Work::Extract), Just(Work::Refresh), Just(Work::Compact)];
+    (window, work, ahead, fates(), any::<u64>())
+        .prop_map(|(window, work, ahead, fate, seed)| Actor { window, work, ahead, fate, seed })
 }
 
 fn schedules() -> impl Strategy<Value = Vec<Vec<Actor>>> {
@@ -135,9 +143,15 @@ async fn play(store: &Arc<InMemory>, round: usize, actors: &[Actor]) -> Vec<Erro
         let lake = lake_on(Arc::new(actor.store(store, &gate)));
         let minute = minute_of(round) + actor.ahead;
         let rows = rows_name(actor.window, round, rival);
-        let job =
-            Job { refresh: actor.refresh, ..Job::new(WINDOWS[actor.window], rows).minute(minute) };
-        let run = tokio::spawn(async move { job.run(&lake).await.map(drop) });
+        let refresh = actor.work == Work::Refresh;
+        let job = Job { refresh, ..Job::new(WINDOWS[actor.window], rows).minute(minute) };
+        let work = actor.work;
+        let run = tokio::spawn(async move {
+            match work {
+                Work::Extract | Work::Refresh => job.run(&lake).await.map(drop),
+                Work::Compact => job.compact(&lake).await,
+            }
+        });
         match actor.fate {
             Fate::Pause(_) => paused.push(run),
             Fate::Hang(_) => hung.push(run),

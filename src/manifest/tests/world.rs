@@ -9,7 +9,7 @@ use object_store::memory::InMemory;
 use sha2::{Digest, Sha256};
 
 use crate::clock::FixedClock;
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::lake::data_file::StagedFile;
 use crate::lake::layout::{TableDir, WindowName, version_of};
 use crate::lake::store::Lake;
@@ -18,7 +18,7 @@ use crate::manifest::checkpoint::Parts;
 use crate::manifest::hold::{Outcome, Progress, WindowRun};
 use crate::manifest::lease::{Take, Taken, take};
 use crate::manifest::snapshot::snapshot;
-use crate::manifest::version::{Counts, Manifest};
+use crate::manifest::version::{Counts, DataFile, Failure, Manifest, State};
 use crate::page::{Cursor, Position};
 
 pub(super) const DAY_1: &str = "20260316T000000Z_20260317T000000Z";
@@ -105,6 +105,29 @@ impl Job {
                 self.publish(lake, *run, progress).await
             }
         }
+    }
+
+    /// As `lakeward compact` does it: one of a committed window's files is written anew, the other stays where it is.
+    pub(super) async fn compact(&self, lake: &Lake) -> Result<()> {
+        let newest = chain(lake, self.window).newest().await?;
+        if newest.is_none_or(|(_, m)| m.state != State::Committed || m.is_unfinished()) {
+            return Ok(());
+        }
+        let how = Take { refresh: true, ..self.take() };
+        let Taken::Run(run) = self.begin_with(lake, how).await? else { return Ok(()) };
+        let manifest = run.manifest().await;
+        let Some(commit) = manifest.as_committed() else {
+            let gone = Error::new(ErrorKind::Held, "replaced meanwhile");
+            return run.release(Failure::from(&gone)).await.map(drop);
+        };
+        let mut files: Vec<StagedFile> =
+            commit.published.iter().cloned().map(DataFile::into).collect();
+        let first = &mut files[0];
+        let gone = || Error::new(ErrorKind::Store, "a published file is gone");
+        let read = lake.read(&first.path).await?.ok_or_else(gone)?;
+        let row = String::from_utf8(read.to_vec()).expect("text");
+        *first = stage(lake, &run, &row, 1).await?;
+        run.replace_files(commit, files).await.map(drop)
     }
 
     /// Fetches up to page `until`, with a file and a checkpoint a page.

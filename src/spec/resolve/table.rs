@@ -300,12 +300,16 @@ fn parquet(
     written: Option<&declared::Parquet>,
 ) -> Option<ParquetOptions> {
     let written = written.cloned().unwrap_or_default();
-    let codec = written.compression.as_deref().unwrap_or("zstd(1)");
-    let codec = compression(document, &place.key("compression"), codec);
+    let usual = ParquetOptions::default();
+    let codec = written.compression.as_deref();
+    let codec = codec.map_or(Some(usual.compression), |codec| {
+        compression(document, &place.key("compression"), codec)
+    });
     let group = written.row_group.as_ref();
     let group = group.map(|group| size(document, &place.key("row_group"), Some(group), 0));
-    let file = size(document, &place.key("target_file"), written.target_file.as_ref(), 512 << 20);
-    let open_partitions = written.open_partitions.unwrap_or(32);
+    let file = written.target_file.as_ref();
+    let file = size(document, &place.key("target_file"), file, usual.target_file_bytes);
+    let open_partitions = written.open_partitions.unwrap_or(usual.open_partitions);
     if open_partitions == 0 {
         document.error(&place.key("open_partitions"), "one partition is open at least");
         return None;

@@ -51,9 +51,15 @@ impl Assertion {
         };
         // The cause may show what the file holds.
         let key = key.map_err(|_| {
-            let hint = match secret.expose().contains("BEGIN EC PRIVATE KEY") {
-                true => "it is in the older form of openssl: `openssl pkcs8 -topk8 -nocrypt -in OLD.pem -out NEW.pem` writes the other",
-                false => "it holds the key's text, line breaks included: -----BEGIN …; or choose the algorithm that the key is for",
+            let is_old_ec = secret.expose().contains("BEGIN EC PRIVATE KEY");
+            let hint = match (is_old_ec, algorithm) {
+                (true, Algorithm::ES256) => {
+                    "it is in the older form of openssl: `openssl pkcs8 -topk8 -nocrypt -in OLD.pem -out NEW.pem` writes the other"
+                }
+                (true, _) => "it is a key for algorithm: ES256",
+                (false, _) => {
+                    "it holds the key's text, line breaks included: -----BEGIN …; or choose the algorithm that the key is for"
+                }
             };
             Error::new(ErrorKind::Config, format!("{} is no {wanted}", place(private_key))).hint(hint)
         })?;
@@ -68,8 +74,12 @@ impl Assertion {
         let assertion = Self { key, algorithm, claims, secret };
         // A key of another kind is found here, not at the first request.
         assertion.sign(DateTime::UNIX_EPOCH).map_err(|error| {
-            Error::new(ErrorKind::Config, format!("{} is no {wanted}", place(private_key)))
-                .caused_by(error)
+            let named = place(private_key);
+            if format!("{error:?}").contains("TooSmall") {
+                return Error::new(ErrorKind::Config, format!("{named} is too short a key"))
+                    .hint("RS256 wants 2,048 bits or more");
+            }
+            Error::new(ErrorKind::Config, format!("{named} is no {wanted}")).caused_by(error)
         })?;
         Ok(assertion)
     }

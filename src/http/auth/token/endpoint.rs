@@ -21,6 +21,7 @@ use crate::http::retry::{self, Verdict};
 use crate::http::status::{Class, classify};
 use crate::http::transport::{Lost, Reply, Transport};
 use crate::page::Meter;
+use crate::page::room::Room;
 use crate::redact::SafeUrl;
 use crate::spec::source::{Format, Retry};
 
@@ -88,17 +89,18 @@ impl Caller {
             };
             Meter::count(&self.meter.requests);
             let request = self.request(ask, &id)?;
-            let (reason, asked) = match self.transport.send(request).await.map_err(place)? {
-                Ok(reply) if is_passing(&reply) => {
-                    let asked = pace::asked(&reply.headers, self.clock.now());
-                    (format!("it answered {}", reply.status), asked)
-                }
-                Ok(reply) => {
-                    let granted = self.read(&reply, &read).map_err(place)?;
-                    return Ok((granted, past));
-                }
-                Err(lost) => (lost_to(lost).map_err(place)?, None),
-            };
+            let (reason, asked) =
+                match self.transport.send(request, &Room::default()).await.map_err(place)? {
+                    Ok(reply) if is_passing(&reply) => {
+                        let asked = pace::asked(&reply.headers, self.clock.now());
+                        (format!("it answered {}", reply.status), asked)
+                    }
+                    Ok(reply) => {
+                        let granted = self.read(&reply, &read).map_err(place)?;
+                        return Ok((granted, past));
+                    }
+                    Err(lost) => (lost_to(lost).map_err(place)?, None),
+                };
             drop(past);
             self.wait(&reason, asked, attempt, &id).await.map_err(place)?;
             attempt += 1;
@@ -167,11 +169,9 @@ impl Caller {
             let message = format!(
                 "the token endpoint leads elsewhere ({status}), where no credential is sent"
             );
-            // What follows the path may be a token.
-            let bare =
-                |target: &str| target.split(['?', '#']).next().unwrap_or_default().to_owned();
+            let target = target.map(bare).unwrap_or_default();
             return Err(Error::new(ErrorKind::Credentials, message)
-                .with("location", self.scrubber.scrub(&target.map(bare).unwrap_or_default()))
+                .with("location", self.scrubber.scrub(&target))
                 .hint("declare the URL that answers as token_url"));
         }
         if !status.is_success() {
@@ -221,12 +221,14 @@ impl Caller {
     /// What the endpoint names as the reason (RFC 6749 section 5.2), and what to do about it.
     fn refused(&self, reply: &Reply) -> Error {
         let status = reply.status;
-        let Some(named) = error_of(&reply.body) else {
+        // In UTF-16, say, a credential that is echoed looks like none.
+        let body = self.text(reply).unwrap_or_else(|| reply.body.clone());
+        let Some(named) = error_of(&body) else {
             let error = Error::new(
                 ErrorKind::Credentials,
                 format!("the token endpoint refused ({status})"),
             )
-            .with("body", self.scrubber.excerpt(&reply.body));
+            .with("body", self.scrubber.excerpt(&body));
             return match status {
                 StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED => {
                     error.hint("check token_url: nothing there takes a POST")
@@ -255,6 +257,19 @@ impl Caller {
             _ => "check the secrets that the source's auth names",
         };
         Error::new(ErrorKind::Credentials, message).hint(hint)
+    }
+}
+
+/// A redirect's target without what may be a token: its query, its fragment, and who it is meant for.
+fn bare(target: &str) -> String {
+    let path = target.split(['?', '#']).next().unwrap_or_default();
+    match path.split_once("//") {
+        Some((scheme, rest)) => {
+            let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+            let host = authority.rsplit('@').next().unwrap_or_default();
+            format!("{scheme}//{host}{path}")
+        }
+        None => path.to_owned(),
     }
 }
 
@@ -293,4 +308,23 @@ fn network(error: &reqwest::Error) -> String {
         cause = inner;
     }
     if error.is_connect() { format!("could not connect: {cause}") } else { cause.to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn where_an_endpoint_leads_is_shown_bare() {
+        for (target, shown) in [
+            ("https://u:p@h.example/x?code=1#t", "https://h.example/x"),
+            ("//u@h.example", "//h.example"),
+            ("/login?next=//a@b", "/login"),
+            ("login", "login"),
+            ("http://h/a@b", "http://h/a@b"),
+            ("", ""),
+        ] {
+            assert_eq!(bare(target), shown);
+        }
+    }
 }

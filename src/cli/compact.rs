@@ -1,0 +1,142 @@
+//! `lakeward compact`: the small files of each window's partitions into few.
+
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use crate::cli::args::{CompactArgs, Format};
+use crate::cli::render::{Align, TextTable, bounds, json, out, thousands};
+use crate::cli::tables::chosen;
+use crate::clock::SystemClock;
+use crate::error::Result;
+use crate::lake::layout::TableDir;
+use crate::lake::store::Lake;
+use crate::manifest::snapshot::{WindowState, snapshot};
+use crate::manifest::version::{DataFile, Manifest};
+use crate::run::compact::{compact, planned};
+use crate::run::extract::new_run_id;
+
+#[derive(Serialize)]
+struct Compacted {
+    run_id: String,
+    dry_run: bool,
+    windows: Vec<Entry>,
+}
+
+/// A window that had small files to merge.
+#[derive(Serialize)]
+struct Entry {
+    table: String,
+    source: String,
+    stream: String,
+    window: String,
+    #[serde(skip)]
+    shown: String,
+    files_before: usize,
+    /// With `--dry-run` about as many.
+    files_after: usize,
+    bytes_before: u64,
+    /// Not known before the files are written.
+    bytes_after: Option<u64>,
+    error: Option<String>,
+}
+
+/// Merges what there is to merge, window by window, and says what became of it; exit as the first failure.
+pub(crate) async fn run(args: CompactArgs) -> Result<u8> {
+    let lake = Lake::open_existing(&args.lake)?;
+    let mut done = Compacted { run_id: new_run_id(), dry_run: args.dry_run, windows: Vec::new() };
+    let mut first = None;
+    for dir in chosen(&lake, args.table.as_deref()).await? {
+        for window in snapshot(&lake, &dir).await?.windows {
+            let Some(after) = planned(&window, args.target_file) else { continue };
+            let mut entry = Entry::new(&window, after);
+            if !args.dry_run
+                && let Err(error) =
+                    merge(&lake, &dir, &window, &args, &done.run_id, &mut entry).await
+            {
+                tracing::error!(window = %window.name, "could not compact: {error}");
+                entry.error = Some(error.to_string());
+                first = first.or(Some(error));
+            }
+            done.windows.push(entry);
+        }
+    }
+    match args.format {
+        Format::Json => json(&done)?,
+        Format::Table => out(&text(&done))?,
+    }
+    first.map_or(Ok(0), Err)
+}
+
+async fn merge(
+    lake: &Lake,
+    dir: &TableDir,
+    window: &WindowState,
+    args: &CompactArgs,
+    run_id: &str,
+    entry: &mut Entry,
+) -> Result<()> {
+    let clock = Arc::new(SystemClock);
+    // Somebody who came between has left other files: those are looked at the next time.
+    match compact(lake, dir, window, args.target_file, run_id, clock).await? {
+        Some(manifest) => entry.done(&manifest),
+        None => entry.files_after = entry.files_before,
+    }
+    Ok(())
+}
+
+impl Entry {
+    fn new(window: &WindowState, files_after: usize) -> Self {
+        let manifest = &window.manifest;
+        Self {
+            table: manifest.table.clone(),
+            source: manifest.source.clone(),
+            stream: manifest.stream.clone(),
+            window: manifest.window.to_string(),
+            shown: bounds(&manifest.window),
+            files_before: manifest.published.len(),
+            files_after,
+            bytes_before: bytes(&manifest.published),
+            bytes_after: None,
+            error: None,
+        }
+    }
+
+    fn done(&mut self, manifest: &Manifest) {
+        self.files_after = manifest.published.len();
+        self.bytes_after = Some(bytes(&manifest.published));
+    }
+}
+
+fn bytes(files: &[DataFile]) -> u64 {
+    files.iter().map(|file| file.bytes).sum()
+}
+
+fn text(done: &Compacted) -> String {
+    if done.windows.is_empty() {
+        return "no window has small files to merge\n".to_owned();
+    }
+    let mut table = TextTable::new(&[
+        ("table", Align::Left),
+        ("stream", Align::Left),
+        ("window", Align::Left),
+        ("files", Align::Right),
+        (if done.dry_run { "would be" } else { "now" }, Align::Right),
+        ("bytes", Align::Right),
+        ("now", Align::Right),
+        ("note", Align::Left),
+    ]);
+    for entry in &done.windows {
+        table.row(vec![
+            entry.table.clone(),
+            entry.stream.clone(),
+            entry.shown.clone(),
+            entry.files_before.to_string(),
+            if entry.error.is_some() { entry.files_before } else { entry.files_after }.to_string(),
+            thousands(entry.bytes_before),
+            entry.bytes_after.map(thousands).unwrap_or_default(),
+            entry.error.clone().unwrap_or_default(),
+        ]);
+    }
+    table.text()
+}

@@ -1,0 +1,81 @@
+//! What `--help` says below the options: examples, and the exit codes.
+
+pub(super) const EXITS: &str = "\
+Try it:  lakeward demo
+
+Exit codes, for an orchestrator:
+    0  done, or nothing to do                     go on
+    1  unexpected                                 look
+    2  usage, source or schema file wrong         fix, not retry
+    3  credentials or permission refused          alert, not retry
+    4  the API refused or broke its contract      alert, not retry
+    5  a passing fault outlasted the retries      retry later, resumes from the checkpoint
+    6  the lake could not be written or read      retry later
+    7  drift policy or reject limit exceeded      alert; staged rows and reports are kept
+    8  the API's total and the rows disagree      alert
+    9  another live run holds the window          skip
+  130, 143  interrupted; checkpoint saved         run again";
+
+pub(super) const DEMO_EXAMPLES: &str = "\
+    Examples:\n\
+    \x20 lakeward demo\n\
+    \x20 lakeward demo --lake s3://bucket/demo";
+
+pub(super) const INIT_EXAMPLES: &str = "\
+    Examples:\n\
+    \x20 lakeward init gateway\n\
+    \x20 lakeward init gateway --from 'https://api.example.com/v1/payments?from=1773705600&count=100' --auth bearer:GATEWAY_TOKEN\n\
+    \x20 lakeward init gateway --from payments.json                     # a saved response: JSON, NDJSON or CSV\n\
+    \x20 lakeward init gateway --from openapi.yaml --operation listPayments\n\n\
+    A URL is fetched once. Files that are there are never written over. What was guessed is said.";
+
+pub(super) const CHECK_EXAMPLES: &str = "\
+    Example:\n\
+    \x20 lakeward check gateway.yaml";
+
+pub(super) const PEEK_EXAMPLES: &str = "\
+    Examples:\n\
+    \x20 lakeward peek gateway.yaml payments\n\
+    \x20 lakeward peek gateway.yaml payments --date 2026-03-17 --format json\n\n\
+    One request, without retries; credentials are not shown. Nothing is written.";
+
+pub(super) const PLAN_EXAMPLES: &str = "\
+    Examples:\n\
+    \x20 lakeward plan gateway.yaml payments --from 2026-03-01 --to 2026-04-01\n\
+    \x20 lakeward plan gateway.yaml --date 2026-03-17 --lake ./lake     # with the state of each window";
+
+pub(super) const EXTRACT_EXAMPLES: &str = "\
+    Examples:\n\
+    \x20 lakeward extract gateway.yaml payments --date 2026-03-17\n\
+    \x20 lakeward extract gateway.yaml --from 2026-03-01 --to 2026-04-01 --jobs 4\n\
+    \x20 lakeward extract gateway.yaml --date 2026-03-17T06:00:00Z --every 1h --memory 256MiB\n\
+    \x20 lakeward extract gateway.yaml --date 2026-03-17 --refresh       # fetch it again and replace it\n\
+    \x20 lakeward extract gateway.yaml --lookback 2d                     # the last two full days, again\n\
+    \x20 lakeward extract gateway.yaml --lake s3://bucket/raw --date 2026-03-17 --log json --report json\n\n\
+    Run the same command again after any failure: it goes on from the checkpoint. Exit codes: lakeward --help";
+
+pub(super) const STATUS_EXAMPLES: &str = "\
+    Examples:\n\
+    \x20 lakeward status\n\
+    \x20 lakeward status payments --files | xargs ls -l\n\
+    \x20 lakeward status --lake s3://bucket/raw --format json";
+
+pub(super) const SQL_EXAMPLES: &str = "\
+    Examples:\n\
+    \x20 lakeward sql payments > views.sql && duckdb -init views.sql\n\
+    \x20 lakeward sql payments --dialect spark > views.sql && spark-sql -i views.sql";
+
+pub(super) const VACUUM_EXAMPLES: &str = "\
+    Examples:\n\
+    \x20 lakeward vacuum --lake s3://bucket/lake                        # names them, deletes nothing\n\
+    \x20 lakeward vacuum --lake lake payments --older-than 1d --delete";
+
+pub(super) const VERIFY_EXAMPLES: &str = "\
+    Examples:\n\
+    \x20 lakeward verify\n\
+    \x20 lakeward verify payments --format json";
+
+pub(super) const COMPACT_EXAMPLES: &str = "\
+    Examples:\n\
+    \x20 lakeward compact --lake s3://bucket/lake --dry-run             # says what it would merge\n\
+    \x20 lakeward compact --lake lake payments --target-file 256MiB";

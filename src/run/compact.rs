@@ -1,0 +1,104 @@
+//! The small files of a committed window into few, by one more version of its manifest.
+
+use std::sync::Arc;
+
+use crate::clock::Clock;
+use crate::error::{Error, ErrorKind, Result};
+use crate::lake::compact::files_after;
+use crate::lake::data_file::StagedFile;
+use crate::lake::layout::TableDir;
+use crate::lake::partitions::PartitionWriter;
+use crate::lake::read_back::DataFileReader;
+use crate::lake::store::Lake;
+use crate::manifest::chain::Chain;
+use crate::manifest::hold::WindowRun;
+use crate::manifest::lease::{Take, Taken, take};
+use crate::manifest::snapshot::WindowState;
+use crate::manifest::version::{DataFile, Failure, Manifest, State};
+use crate::run::footer::Footer;
+
+/// How many files the window would have, about; `None` where there is nothing to merge, or somebody is at work on it, or
+/// a failed refresh waits to be accepted: that would be given up.
+pub fn planned(window: &WindowState, target: u64) -> Option<usize> {
+    let manifest = &window.manifest;
+    if manifest.state != State::Committed || manifest.is_unfinished() {
+        return None;
+    }
+    let files = staged(&manifest.published);
+    let after = files_after(&files, target);
+    (after < files.len()).then_some(after)
+}
+
+/// Merges the window's small files up to `target` bytes. Gives back its manifest, or `None` where another run has come
+/// between.
+///
+/// Memory: one file under way and a few batches. Killed at any instant, the window stays as it was.
+///
+/// # Errors
+/// `Held` where another run holds the window; `Store` where the lake fails or a file is not what it was.
+pub async fn compact(
+    lake: &Lake,
+    dir: &TableDir,
+    window: &WindowState,
+    target: u64,
+    run_id: &str,
+    clock: Arc<dyn Clock>,
+) -> Result<Option<Manifest>> {
+    let chain = Chain::new(lake.clone(), dir.clone(), window.name.clone());
+    let intent = Take {
+        run_id: run_id.to_owned(),
+        schema_fingerprint: window.manifest.schema_fingerprint.clone(),
+        source_fingerprint: window.manifest.source_fingerprint.clone(),
+        refresh: true,
+        accept_drift: false,
+    };
+    let Taken::Run(held) = take(chain, clock, intent).await? else { return Ok(None) };
+    let merged = match held.manifest().await.as_committed() {
+        Some(commit) => {
+            merged(lake, dir, &held, &commit, target).await.map(|files| (commit, files))
+        }
+        None => Err(Error::new(ErrorKind::Held, "another run has replaced the window meanwhile")),
+    };
+    match merged {
+        Ok((commit, files)) => held.replace_files(commit, files).await.map(Some),
+        Err(error) => {
+            if let Err(second) = held.release(Failure::from(&error)).await {
+                tracing::debug!(error = %second, "could not let the window go");
+            }
+            Err(error)
+        }
+    }
+}
+
+async fn merged(
+    lake: &Lake,
+    dir: &TableDir,
+    held: &WindowRun,
+    commit: &Manifest,
+    target: u64,
+) -> Result<Vec<StagedFile>> {
+    let files = staged(&commit.published);
+    let Some(first) = files.first() else { return Ok(files) };
+    let like = DataFileReader::open(lake, &first.path, first.bytes).await?;
+    let footer = Footer::read(&like)?;
+    let attempt = (dir.clone(), held.name().clone(), held.attempt());
+    let partition_by = footer.partition_by.as_deref();
+    let mut writer = PartitionWriter::like(lake.clone(), attempt, &like, partition_by, target)?;
+    let settled = writer.settle(files).await?;
+    let rows: u64 = settled.iter().map(|file| file.rows).sum();
+    if rows == commit.counts.written {
+        return Ok(settled);
+    }
+    Err(Error::new(
+        ErrorKind::Store,
+        "the published files have other rows than their manifest counts",
+    )
+    .with("window", held.name())
+    .with("rows", rows)
+    .with("written", commit.counts.written)
+    .hint("`lakeward verify` says which; extract the window again with --refresh"))
+}
+
+fn staged(files: &[DataFile]) -> Vec<StagedFile> {
+    files.iter().cloned().map(DataFile::into).collect()
+}

@@ -1,0 +1,106 @@
+//! `lakeward compact`: fewer files, the same rows, by one more version of the windows concerned.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use super::support::cli::{TABLE, Workspace};
+use super::support::paged_api::{Options, PagedApi, Style};
+
+/// A lake of two windows whose files are closed page by page.
+fn in_small_files(api: &PagedApi) -> Workspace {
+    let workspace = Workspace::reading(api, Style::Cursor);
+    let workspace = workspace.with("schema.yaml", |schema| {
+        schema + "parquet: { target_file: 1, compression: snappy }\n"
+    });
+    workspace.extract(&["--from", "2026-03-17", "--to", "2026-03-19"]).exits(0);
+    workspace
+}
+
+fn api() -> PagedApi {
+    PagedApi::start(Options { records_per_day: vec![230, 120], ..Options::default() })
+}
+
+fn files(workspace: &Workspace) -> BTreeSet<String> {
+    workspace.lake().published_files(TABLE)
+}
+
+/// A manifest without what a version of its own must have.
+fn rest(manifest: &Value) -> Value {
+    let mut rest = manifest.clone();
+    for key in ["commit_id", "attempt", "run_id", "files", "published", "committed_at", "owner"] {
+        rest.as_object_mut().unwrap().remove(key);
+    }
+    rest
+}
+
+#[test]
+fn small_files_become_one_and_nothing_else_changes() {
+    let api = api();
+    let workspace = in_small_files(&api);
+    let (before, manifests) = (files(&workspace), workspace.lake().manifests(TABLE));
+    assert_eq!(before.len(), 15);
+
+    let ended = workspace.lakeward(&["compact", "--lake", "lake", "--dry-run"]).exits(0);
+    ended.says("would be");
+    assert_eq!(files(&workspace), before, "nothing is written");
+    let args = ["compact", "--lake", "lake", TABLE, "--format", "json"];
+    let document = workspace.lakeward(&args).exits(0).json();
+    let windows = document["windows"].as_array().unwrap();
+    let sizes: Vec<_> = windows.iter().map(|w| (&w["files_before"], &w["files_after"])).collect();
+    assert_eq!(sizes, [(&10.into(), &1.into()), (&5.into(), &1.into())], "{document:#}");
+
+    let lake = workspace.lake();
+    lake.assert_holds(TABLE, &api.truth());
+    assert!(files(&workspace).is_disjoint(&before));
+    assert_eq!(lake.leftovers(TABLE), Vec::<String>::new());
+    for (name, manifest) in lake.manifests(TABLE) {
+        assert_eq!(rest(&manifest), rest(&manifests[&name]), "{name}");
+    }
+    let verified = workspace.lakeward(&["verify", "--lake", "lake", "--format", "json"]).exits(0);
+    assert_eq!(verified.json()["strays"], Value::Array(vec![]));
+    workspace.lakeward(&args[..4]).exits(0).says("no window has small files to merge");
+
+    // Nothing is asked for again, and a refresh begins from the first page.
+    let asked = api.server().count();
+    workspace.extract(&["--from", "2026-03-17", "--to", "2026-03-19"]).exits(0);
+    assert_eq!(api.server().count(), asked);
+    api.set(|knobs| knobs.raise = 1_000);
+    workspace.extract(&["--from", "2026-03-17", "--to", "2026-03-19", "--refresh"]).exits(0);
+    workspace.lake().assert_holds(TABLE, &api.truth());
+}
+
+#[test]
+fn files_that_are_large_enough_stay_where_they_are() {
+    let api = PagedApi::start(Options { records_per_day: vec![230], ..Options::default() });
+    let workspace = in_small_files(&api);
+    let before = files(&workspace);
+    let sizes = workspace.lake().manifests(TABLE).values().next().unwrap()["published"].clone();
+    let mut sizes: Vec<u64> =
+        sizes.as_array().unwrap().iter().map(|file| file["bytes"].as_u64().unwrap()).collect();
+    sizes.sort_unstable();
+    // The last page is the only one of another size: three of the smallest are merged, the others are at their place.
+    let target = (sizes[3] * 2).to_string();
+    workspace.lakeward(&["compact", "--lake", "lake", "--target-file", &target]).exits(0);
+    let after = files(&workspace);
+    let kept = before.intersection(&after).count();
+    assert!(kept > 0 && kept < before.len(), "{kept} of {} stay", before.len());
+    workspace.lake().assert_holds(TABLE, &api.truth());
+    workspace.lakeward(&["verify", "--lake", "lake"]).exits(0).says("all as their manifests say");
+}
+
+#[test]
+fn a_file_that_is_damaged_stops_its_window_alone() {
+    let api = api();
+    let workspace = in_small_files(&api);
+    let before = workspace.lake().manifests(TABLE);
+    let damaged =
+        before.values().next().unwrap()["published"][0]["path"].as_str().unwrap().to_owned();
+    std::fs::write(workspace.path("lake").join(&damaged), "PAR1 no more").unwrap();
+    let ended = workspace.lakeward(&["compact", "--lake", "lake"]).exits(6);
+    ended.complains(&[&damaged]);
+    let after = workspace.lake().manifests(TABLE);
+    let published: Vec<_> =
+        after.iter().map(|(name, m)| m["published"] == before[name]["published"]).collect();
+    assert_eq!(published, [true, false], "the other window is compacted");
+}
