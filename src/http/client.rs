@@ -17,7 +17,7 @@ use crate::http::origin::Origin;
 use crate::http::request::Recipe;
 use crate::http::retry::{self, Verdict};
 use crate::http::witness::Witness;
-use crate::page::room::Room;
+use crate::page::room::{Held, Room};
 use crate::page::{Cursor, Meter, PageRequest};
 use crate::spec::source::{OnStatus, Source, Stream};
 use crate::spec::template::Template;
@@ -156,7 +156,7 @@ impl Client {
 
     /// Sends a request, made anew each time, until it is answered, refused for good, or out of attempts. The answer is read
     /// with `plan` and what the stream declares in `on_status`; each attempt takes from the allowance and
-    /// waits for its turn on the lane.
+    /// waits for its turn on the lane; the page counts as what is held for it.
     ///
     /// # Errors
     /// Whatever ends the attempts, with the request line and its id.
@@ -166,13 +166,12 @@ impl Client {
         plan: &Arc<Plan>,
         on_status: &BTreeMap<u16, OnStatus>,
         meter: &Arc<Meter>,
-        (allowance, lane): (&Allowance, &Lane),
+        (allowance, lane, held): (&Allowance, &Lane, &Held),
     ) -> Result<Fetched> {
         let origin = self.origin();
         let witness = self.witness.as_deref();
-        let room = &self.room;
         let exchange =
-            Exchange { origin, allowance, lane, ask, plan, on_status, meter, room, witness };
+            Exchange { origin, allowance, lane, ask, plan, on_status, meter, held, witness };
         let mut attempt = 1;
         loop {
             let fault = match exchange.attempt().await? {

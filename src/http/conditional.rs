@@ -17,6 +17,7 @@ use crate::http::envelope::Plan;
 use crate::http::lane::Lane;
 use crate::http::seen::Sight;
 use crate::json::tape::Paths;
+use crate::page::room::Held;
 use crate::page::{Cursor, Meter, Validator};
 use crate::spec::pagination::{CursorFrom, Pagination};
 use crate::spec::source::{OnStatus, Stream, TotalFrom};
@@ -104,7 +105,7 @@ pub async fn is_unchanged(
         };
         let allowance = client.budget().allowance();
         let fetched = client
-            .fetch(&ask, &plan, &on_status, meter, (&allowance, &lane))
+            .fetch(&ask, &plan, &on_status, meter, (&allowance, &lane, &Held::default()))
             .await
             .map_err(|error| {
                 client

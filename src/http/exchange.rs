@@ -24,7 +24,7 @@ use crate::http::refusal::{LATER, NAME_CLIENT_CERT, NAME_PROXY_AUTH, wants_certi
 use crate::http::status::{Class, classify};
 use crate::http::transport::{Lost, Reply};
 use crate::http::witness::Witness;
-use crate::page::room::{Outgrown, Room};
+use crate::page::room::{Held, Outgrown};
 use crate::page::{Meter, PageRequest};
 use crate::spec::source::{Format, OnStatus};
 
@@ -43,8 +43,8 @@ pub(super) struct Exchange<'a> {
     pub(super) plan: &'a Arc<Plan>,
     pub(super) on_status: &'a BTreeMap<u16, OnStatus>,
     pub(super) meter: &'a Arc<Meter>,
-    /// Room for the page.
-    pub(super) room: &'a Room,
+    /// The room that was taken for the page.
+    pub(super) held: &'a Held,
     /// Who looks on.
     pub(super) witness: Option<&'a Witness>,
 }
@@ -187,7 +187,7 @@ impl Exchange<'_> {
         Meter::count(&self.meter.requests);
         let asked = self.witness.is_some().then(|| self.asked(&request));
         let sent =
-            origin.transport.send(request, self.room).await.map_err(|e| self.place(e, &hop))?;
+            origin.transport.send(request, self.held).await.map_err(|e| self.place(e, &hop))?;
         let refused = matches!(&sent, Ok(reply) if reply.status == StatusCode::UNAUTHORIZED);
         hop.refused_for_good = refused && alone.is_some_and(Alone::refused);
         if let Ok(reply) = &sent {

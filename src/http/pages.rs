@@ -119,7 +119,8 @@ impl Fetcher {
         let Self { client, stream, plan, meter, lane, .. } = self;
         let ask = || client.request(stream, self.window, number, asked);
         let on_status = &stream.on_status;
-        let mut fetched = client.fetch(&ask, plan, on_status, meter, (&allowance, lane)).await?;
+        let mut fetched =
+            client.fetch(&ask, plan, on_status, meter, (&allowance, lane, &held)).await?;
         held.count(fetched.body.len(), fetched.outgrown.take());
         Ok(Answer { fetched, held })
     }

@@ -11,7 +11,7 @@ use crate::error::Result;
 use crate::http::connector::Connector;
 use crate::http::inflate::Codings;
 use crate::http::refusal::refusal;
-use crate::page::room::{Outgrown, Room};
+use crate::page::room::{Held, Outgrown};
 use crate::redact::Secret;
 use crate::spec::source::{Http, Source};
 
@@ -67,13 +67,13 @@ impl Transport {
         self.connector.secrets()
     }
 
-    /// Sends `request` and reads its response, where there is `room` for it.
+    /// Sends `request` and reads its response, counting it as what is `held` for it.
     ///
     /// # Errors
     /// As [`Connector::of`]; and what the connection was refused for, where another attempt would change nothing.
-    pub(super) async fn send(&self, request: Request, room: &Room) -> Result<Result<Reply, Lost>> {
+    pub(super) async fn send(&self, request: Request, held: &Held) -> Result<Result<Reply, Lost>> {
         let client = self.connector.of(request.url())?;
-        match send(client, request, &self.http, room).await {
+        match send(client, request, &self.http, held).await {
             Err(Lost::Network(error)) => refusal(&error).map_or(Ok(Err(Lost::Network(error))), Err),
             sent => Ok(sent),
         }
@@ -84,7 +84,7 @@ async fn send(
     client: &reqwest::Client,
     request: Request,
     http: &Http,
-    room: &Room,
+    held: &Held,
 ) -> Result<Reply, Lost> {
     let began = Instant::now();
     let deadline = began.checked_add(http.timeout);
@@ -103,13 +103,13 @@ async fn send(
         if announced > most {
             return Err(Lost::TooLarge);
         }
-        let leave = room.outgrow(announced);
+        let leave = held.outgrow(announced);
         outgrown = within(deadline, leave).await?;
         body.reserve(announced);
         let all = read(&mut response, &mut body, most);
         within(deadline, all).await??;
         if announced == 0 {
-            outgrown = within(deadline, room.outgrow(body.len())).await?;
+            outgrown = within(deadline, held.outgrow(body.len())).await?;
         }
     } else {
         // The status says what matters: a body that is cut, slow or long is shown as far as it came.

@@ -102,19 +102,6 @@ impl Room {
         Some(Held(Some(room.taken(permit, None))))
     }
 
-    /// For a page that turns out to have so many bytes, or more: where that is more than any had, it waits until others
-    /// of which that is true have landed, though not for long, as they may have to land after it.
-    pub async fn outgrow(&self, bytes: usize) -> Option<Outgrown> {
-        let room = self.0.as_ref()?;
-        let known = room.known().unwrap_or_default().max(SMALL);
-        if bytes as u64 <= known {
-            return None;
-        }
-        let leave = Arc::clone(&room.outgrown).lock_owned();
-        let leave = tokio::time::timeout(PATIENCE, leave).await.ok();
-        leave.map(|leave| Outgrown { _leave: leave })
-    }
-
     /// Bytes of the largest page so far.
     pub fn largest(&self) -> u64 {
         self.0.as_ref().and_then(|room| room.known()).unwrap_or_default()
@@ -156,6 +143,19 @@ fn cost(bytes: u64) -> u64 {
 }
 
 impl Held {
+    /// For a page that turns out to have so many bytes, or more: where that is more than there is room for, it waits until
+    /// others of which that is true have landed, though not for long, as they may have to land after it.
+    pub async fn outgrow(&self, bytes: usize) -> Option<Outgrown> {
+        let taken = self.0.as_ref()?;
+        let bytes = bytes as u64;
+        if bytes <= SMALL || cost(bytes) <= taken.permit.num_permits() as u64 {
+            return None;
+        }
+        let leave = Arc::clone(&taken.room.outgrown).lock_owned();
+        let leave = tokio::time::timeout(PATIENCE, leave).await.ok();
+        leave.map(|leave| Outgrown { _leave: leave })
+    }
+
     /// Counts the page as it is: gives back what it does not need, and takes what it needs without waiting.
     pub fn count(&mut self, bytes: usize, outgrown: Option<Outgrown>) {
         let Some(taken) = &mut self.0 else { return };
@@ -250,18 +250,27 @@ mod tests {
     async fn pages_that_are_larger_than_was_expected_come_one_after_the_other() {
         let room = Room::of(32 << 20);
         room.hold(None).await.count(12, None);
-        let (mut one, two) = (room.hold(None).await, room.hold(None).await);
-        let leave = room.outgrow(20 * MIB).await;
+        let (mut one, mut two) = (room.hold(None).await, room.hold(None).await);
+        let leave = one.outgrow(20 * MIB).await;
         one.count(20 * MIB, leave);
-        let mut waits = Box::pin(room.outgrow(21 * MIB));
+        let mut waits = Box::pin(two.outgrow(20 * MIB));
         assert!(futures::poll!(&mut waits).is_pending());
-        assert!(room.outgrow(20 * MIB).await.is_none(), "as large as is known by now");
+        assert!(room.hold_free(Some(12)).is_none(), "the first took all that was free");
         drop(one);
-        assert!(waits.await.is_some());
+        let leave = waits.await;
+        assert!(leave.is_some());
+        two.count(20 * MIB, leave);
         // One that comes later in its window may hold it: then nobody waits for ever.
-        let held = room.outgrow(40 * MIB).await;
-        assert!(held.is_some() && room.outgrow(50 * MIB).await.is_none());
+        let small = Held(two.0.as_ref().map(|taken| {
+            let free = Arc::clone(&taken.room.free).try_acquire_many_owned(0).expect("none");
+            taken.room.taken(free, None)
+        }));
+        assert!(small.outgrow(50 * MIB).await.is_none());
         drop(two);
+        assert!(
+            room.hold(Some(8 * MIB)).await.outgrow(8 * MIB).await.is_none(),
+            "there is room for it"
+        );
     }
 
     #[tokio::test]

@@ -57,6 +57,20 @@ def run(report, lakeward, work):
                     (disk / "ballast").write_bytes(b"x" * 65536)
                 ran = lakeward.extract(source, "--lake", disk / "lake", *WINDOW).expect(6)
                 assert "panicked" not in ran.err
+        with report.check("a lake that is read-only, from the start and for a refresh: exit 6, the rows stay"):
+            with small_disk(disk, "64m"):
+                lake = disk / "lake"
+                remount = lambda how: subprocess.run(["mount", "-o", f"remount,{how}", disk], check=True)
+                remount("ro")
+                said = lakeward.extract(source, "--lake", lake, *WINDOW).expect(6).err.lower()
+                assert "read-only" in said, f"the cause is not said:\n{said}"
+                remount("rw")
+                lakeward.extract(source, "--lake", lake, *WINDOW).expect()
+                remount("ro")
+                lakeward.extract(source, "--lake", lake, *WINDOW, "--refresh").expect(6)
+                lakeward.run("verify", "--lake", lake).expect()
+                ids, _ = kills.rows(harness.data_files(lake))
+                assert len(ids) == len(set(ids)) == truth["rows"], f"{len(ids)} rows, {len(set(ids))} distinct"
         with report.check("a lake that is a file: exit 6"):
             (work / "file").write_text("not a folder")
             lakeward.extract(source, "--lake", work / "file", *WINDOW).expect(6)

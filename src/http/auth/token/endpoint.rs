@@ -21,7 +21,7 @@ use crate::http::retry::{self, Verdict};
 use crate::http::status::{Class, classify};
 use crate::http::transport::{Lost, Reply, Transport};
 use crate::page::Meter;
-use crate::page::room::Room;
+use crate::page::room::Held;
 use crate::redact::SafeUrl;
 use crate::spec::source::{Format, Retry};
 
@@ -90,7 +90,7 @@ impl Caller {
             Meter::count(&self.meter.requests);
             let request = self.request(ask, &id)?;
             let (reason, asked) =
-                match self.transport.send(request, &Room::default()).await.map_err(place)? {
+                match self.transport.send(request, &Held::default()).await.map_err(place)? {
                     Ok(reply) if is_passing(&reply) => {
                         let asked = pace::asked(&reply.headers, self.clock.now());
                         (format!("it answered {}", reply.status), asked)
