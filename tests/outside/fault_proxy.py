@@ -17,7 +17,7 @@ CANNED = {
     "expired": (400, "Bad Request", "ExpiredToken"),
 }
 
-Request = collections.namedtuple("Request", "number method target headers")
+Request = collections.namedtuple("Request", "number method target query headers")
 
 
 class Proxy(socketserver.ThreadingTCPServer):
@@ -40,7 +40,7 @@ class Proxy(socketserver.ThreadingTCPServer):
     def judge(self, method, target, headers):
         with self.lock:
             self.count += 1
-            request = Request(self.count, method, target.split("?")[0], headers)
+            request = Request(self.count, method, *(target.split("?") + [""])[:2], headers)
             fault = self.plan(request)
             if fault:
                 self.hit.append((fault, request.number, method, request.target))
