@@ -1,6 +1,7 @@
 //! What an object of a table's folder is, by its path alone.
 
 use crate::lake::layout::{DataFileName, TableDir, WindowName, version_of};
+use crate::lake::store::is_harmless;
 
 /// What stands at a path.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,6 +28,10 @@ impl Spot {
         let (folder, name) = path.rsplit_once('/')?;
         // A half-written object is what it was to become.
         let name = name.split_once('#').map_or(name, |(name, _)| name);
+        // Of a name that lakeward gives to nothing; it would not be deleted by it either.
+        if !is_harmless(folder) || !is_harmless(name) {
+            return None;
+        }
         if let Some(window) = below(&dir.all_windows_dir(), folder) {
             return Some(Self::Version(window.parse().ok()?, version_of(name)?));
         }
@@ -103,6 +108,9 @@ mod tests {
             format!("t/_lakeward/rejects/{text}.ndjson"),
             "t/_lakeward/staging/x/1/a".to_owned(),
             "t/README.md".to_owned(),
+            format!("t/date%3D2026-03-17/{text}-1-1.parquet"),
+            format!("t/date=2026 x/{text}-1-1.parquet"),
+            format!("t/_lakeward/staging/{text}/1/a copy"),
         ] {
             assert_eq!(spot(&path), Spot::Foreign, "{path}");
         }

@@ -339,14 +339,18 @@ fn folder(prefix: &str) -> Result<Option<Path>> {
     if prefix.is_empty() { Ok(None) } else { location(prefix).map(Some) }
 }
 
-/// A path of the lake, refused unless every component is harmless on every store.
-pub(super) fn location(path: &str) -> Result<Path> {
-    let harmless = |part: &str| {
+/// Whether every component of a path is harmless on every store.
+pub(in crate::lake) fn is_harmless(path: &str) -> bool {
+    path.split('/').all(|part| {
         !part.is_empty()
             && !part.starts_with('.')
             && part.bytes().all(|b| b.is_ascii_alphanumeric() || b"._=-".contains(&b))
-    };
-    if !path.split('/').all(harmless) {
+    })
+}
+
+/// A path of the lake, refused unless every component is harmless on every store.
+pub(super) fn location(path: &str) -> Result<Path> {
+    if !is_harmless(path) {
         return Err(Error::new(ErrorKind::Store, "that is no path in a lake")
             .with("path", format!("{path:?}"))
             .hint("names are letters, digits, `.`, `_`, `=` and `-`"));

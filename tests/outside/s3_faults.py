@@ -141,7 +141,7 @@ def paused(bench, api, facts):
     assert bench.proxy.waiting.wait(60), "nothing is moved"
     owner.send_signal(signal.SIGSTOP)
     # A store may carry out at any later time what it has been asked for: what the copies will be is known now.
-    late = {q.target.lstrip("/"): read(bench, urllib.parse.unquote(q.headers["x-amz-copy-source"]).lstrip("/")) for q in bench.proxy.held}
+    late = {urllib.parse.unquote(q.target).lstrip("/"): read(bench, urllib.parse.unquote(q.headers["x-amz-copy-source"]).lstrip("/")) for q in bench.proxy.held}
     kills.control(api, "edition=3")
     # It cannot look dead at once: its process is there. Its lease ends by time alone.
     bench.extract(bench.direct, lake, "--refresh").expect(9)
