@@ -181,6 +181,10 @@ impl Walk {
 
     /// Sends what is sure to be asked for, as far as the budget goes and there is room, while nothing has failed.
     fn send_ahead(&mut self) {
+        // The first page may be as small as no other: where memory is bounded, the second shows what they are like.
+        if self.position.pages < 2 && self.fetcher.client.room().is_bounded() {
+            return;
+        }
         for (number, cursor) in self.ahead.missing(&self.position) {
             if self.fetcher.lane.is_broken() {
                 return;

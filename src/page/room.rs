@@ -102,6 +102,11 @@ impl Room {
         Some(Held(Some(room.taken(permit, None))))
     }
 
+    /// Whether there is a bound at all.
+    pub fn is_bounded(&self) -> bool {
+        self.0.is_some()
+    }
+
     /// Bytes of the largest page so far.
     pub fn largest(&self) -> u64 {
         self.0.as_ref().and_then(|room| room.known()).unwrap_or_default()
