@@ -7,13 +7,13 @@ use serde::Serialize;
 use crate::cli::args::{CompactArgs, Format};
 use crate::cli::render::{Align, TextTable, bounds, json, out, thousands};
 use crate::cli::tables::chosen;
-use crate::clock::SystemClock;
+use crate::clock::{Clock as _, SystemClock};
 use crate::error::Result;
 use crate::lake::layout::TableDir;
 use crate::lake::store::Lake;
 use crate::manifest::snapshot::{WindowState, snapshot};
 use crate::manifest::version::{DataFile, Manifest};
-use crate::run::compact::{compact, planned};
+use crate::run::compact::{Plan, compact, planned};
 use crate::run::extract::new_run_id;
 
 #[derive(Serialize)]
@@ -38,6 +38,8 @@ struct Entry {
     bytes_before: u64,
     /// Not known before the files are written.
     bytes_after: Option<u64>,
+    /// Why it is left as it is.
+    left: Option<&'static str>,
     error: Option<String>,
 }
 
@@ -48,13 +50,17 @@ pub(crate) async fn run(args: CompactArgs) -> Result<u8> {
     let mut first = None;
     for dir in chosen(&lake, args.table.as_deref()).await? {
         for window in snapshot(&lake, &dir).await?.windows {
-            let Some(after) = planned(&window, args.target_file) else { continue };
-            let mut entry = Entry::new(&window, after);
+            let Some(plan) = planned(&window, args.target_file, SystemClock.now()) else {
+                continue;
+            };
+            let mut entry = Entry::new(&window, plan);
             if !args.dry_run
+                && matches!(plan, Plan::Merge(_))
                 && let Err(error) =
                     merge(&lake, &dir, &window, &args, &done.run_id, &mut entry).await
             {
                 tracing::error!(window = %window.name, "could not compact: {error}");
+                entry.files_after = entry.files_before;
                 entry.error = Some(error.to_string());
                 first = first.or(Some(error));
             }
@@ -86,8 +92,12 @@ async fn merge(
 }
 
 impl Entry {
-    fn new(window: &WindowState, files_after: usize) -> Self {
+    fn new(window: &WindowState, plan: Plan) -> Self {
         let manifest = &window.manifest;
+        let (files_after, left) = match plan {
+            Plan::Merge(after) => (after, None),
+            Plan::Leave(why) => (manifest.published.len(), Some(why)),
+        };
         Self {
             table: manifest.table.clone(),
             source: manifest.source.clone(),
@@ -98,6 +108,7 @@ impl Entry {
             files_after,
             bytes_before: bytes(&manifest.published),
             bytes_after: None,
+            left,
             error: None,
         }
     }
@@ -132,10 +143,10 @@ fn text(done: &Compacted) -> String {
             entry.stream.clone(),
             entry.shown.clone(),
             entry.files_before.to_string(),
-            if entry.error.is_some() { entry.files_before } else { entry.files_after }.to_string(),
+            entry.files_after.to_string(),
             thousands(entry.bytes_before),
             entry.bytes_after.map(thousands).unwrap_or_default(),
-            entry.error.clone().unwrap_or_default(),
+            entry.error.as_deref().or(entry.left).unwrap_or_default().to_owned(),
         ]);
     }
     table.text()

@@ -54,10 +54,10 @@ struct Entry<'a> {
     rows: u64,
     bytes: u64,
     files: Vec<&'a str>,
-    counts: &'a Counts,
-    drift: &'a Option<Drift>,
-    rejects: &'a Option<String>,
-    schema_fingerprint: &'a str,
+    counts: Counts,
+    drift: Option<Drift>,
+    rejects: Option<String>,
+    schema_fingerprint: String,
     committed_at: Option<DateTime<Utc>>,
     failure: &'a Option<Failure>,
 }
@@ -69,6 +69,8 @@ fn document<'a>(lake: &'a Lake, snapshots: &'a [Snapshot]) -> Document<'a> {
 
 fn entry(window: &WindowState) -> Entry<'_> {
     let manifest = &window.manifest;
+    // What readers have, whatever a refresh has come to since.
+    let commit = manifest.as_committed().unwrap_or_else(|| manifest.clone());
     Entry {
         table: &manifest.table,
         source: &manifest.source,
@@ -77,14 +79,14 @@ fn entry(window: &WindowState) -> Entry<'_> {
         start: manifest.window.start,
         end: manifest.window.end,
         state: manifest.phase(),
-        attempt: manifest.attempt,
+        attempt: commit.attempt,
         rows: manifest.published.iter().map(|file| file.rows).sum(),
         bytes: manifest.published.iter().map(|file| file.bytes).sum(),
         files: manifest.published.iter().map(|file| file.path.as_str()).collect(),
-        counts: &manifest.counts,
-        drift: &manifest.drift,
-        rejects: &manifest.rejects,
-        schema_fingerprint: &manifest.schema_fingerprint,
+        counts: commit.counts,
+        drift: commit.drift,
+        rejects: commit.rejects,
+        schema_fingerprint: commit.schema_fingerprint,
         committed_at: manifest.committed_at,
         failure: &manifest.failure,
     }

@@ -100,6 +100,10 @@ impl PartitionWriter {
             };
             target.write(batch).await?;
             target.bound_memory(self.memory.row_groups(1)).await?;
+            if target.size() >= self.format.target_bytes() {
+                // What is not encoded yet counts as it was given, which is more than it will be.
+                target.flush().await?;
+            }
             if target.size() >= self.format.target_bytes()
                 && let Some(full) = open.take()
             {

@@ -141,8 +141,13 @@ fn doomed(chain: &Chain, manifest: &Manifest) -> Vec<String> {
     let first = manifest.last_commit.as_ref().map_or(1, |commit| commit.attempt);
     let reports = (first..=manifest.attempt)
         .flat_map(|attempt| [dir.rejects_path(name, attempt), dir.drift_path(name, attempt)]);
+    // Those of the last commit may be of an attempt before it, which a compaction carried along.
+    let carried = manifest.last_commit.iter().flat_map(|commit| {
+        let drift = commit.drift.iter().map(|drift| drift.path.clone());
+        commit.rejects.iter().cloned().chain(drift)
+    });
     let replaced = manifest.replaces.iter().cloned();
-    replaced.chain(reports).filter(|path| !named.contains(path.as_str())).collect()
+    replaced.chain(reports).chain(carried).filter(|path| !named.contains(path.as_str())).collect()
 }
 
 /// The attempts before `limit` that have staged something.

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
+
 use crate::clock::Clock;
 use crate::error::{Error, ErrorKind, Result};
 use crate::lake::compact::files_after;
@@ -17,16 +19,36 @@ use crate::manifest::snapshot::WindowState;
 use crate::manifest::version::{DataFile, Failure, Manifest, State};
 use crate::run::footer::Footer;
 
-/// How many files the window would have, about; `None` where there is nothing to merge, or somebody is at work on it, or
-/// a failed refresh waits to be accepted: that would be given up.
-pub fn planned(window: &WindowState, target: u64) -> Option<usize> {
+/// What there is to do for a window that has small files to merge.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Plan {
+    /// It would have about so many files.
+    Merge(usize),
+    /// It is left as it is, and why.
+    Leave(&'static str),
+}
+
+/// What there is to do for the window; `None` where there is nothing to merge. One that somebody is at work on is left, and
+/// one of which a refresh was stopped or failed: what that has staged would be given up.
+pub fn planned(window: &WindowState, target: u64, now: DateTime<Utc>) -> Option<Plan> {
     let manifest = &window.manifest;
-    if manifest.state != State::Committed || manifest.is_unfinished() {
-        return None;
-    }
     let files = staged(&manifest.published);
     let after = files_after(&files, target);
-    (after < files.len()).then_some(after)
+    if after >= files.len() {
+        return None;
+    }
+    Some(match manifest.state {
+        _ if manifest.owner.as_ref().is_some_and(|owner| owner.is_live(now)) => {
+            Plan::Leave("a run is at work on it")
+        }
+        _ if manifest.is_unfinished() => Plan::Leave("a publish is not ended: extract it again"),
+        // Of a compaction that was stopped, or a refresh that had come to nothing.
+        State::Running if manifest.checkpoint.pages == 0 => Plan::Merge(after),
+        State::Committed => Plan::Merge(after),
+        State::Running | State::Failed | State::Publishing => {
+            Plan::Leave("a refresh was stopped: let it end with --refresh first")
+        }
+    })
 }
 
 /// Merges the window's small files up to `target` bytes. Gives back its manifest, or `None` where another run has come

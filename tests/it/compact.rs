@@ -96,6 +96,7 @@ fn a_file_that_is_damaged_stops_its_window_alone() {
     let before = workspace.lake().manifests(TABLE);
     let damaged =
         before.values().next().unwrap()["published"][0]["path"].as_str().unwrap().to_owned();
+    let whole = std::fs::read(workspace.path("lake").join(&damaged)).unwrap();
     std::fs::write(workspace.path("lake").join(&damaged), "PAR1 no more").unwrap();
     let ended = workspace.lakeward(&["compact", "--lake", "lake"]).exits(6);
     ended.complains(&[&damaged]);
@@ -103,4 +104,27 @@ fn a_file_that_is_damaged_stops_its_window_alone() {
     let published: Vec<_> =
         after.iter().map(|(name, m)| m["published"] == before[name]["published"]).collect();
     assert_eq!(published, [true, false], "the other window is compacted");
+
+    // Mended, it is not taken for done.
+    std::fs::write(workspace.path("lake").join(&damaged), whole).unwrap();
+    workspace.lakeward(&["compact", "--lake", "lake"]).exits(0);
+    assert_eq!(files(&workspace).len(), 2);
+    workspace.lake().assert_holds(TABLE, &api.truth());
+    // Nor is anything of the attempts left once the window is fetched again.
+    workspace.extract(&["--from", "2026-03-17", "--to", "2026-03-19", "--refresh"]).exits(0);
+    let verified = workspace.lakeward(&["verify", "--lake", "lake", "--format", "json"]).exits(0);
+    assert_eq!(verified.json()["strays"], Value::Array(vec![]));
+}
+
+#[test]
+fn a_refresh_that_was_stopped_is_left_to_end() {
+    let api = api();
+    let workspace = in_small_files(&api);
+    let before = files(&workspace);
+    workspace.extract_day(&["--refresh", "--max-requests", "2"]).exits(5);
+    let ended = workspace.lakeward(&["compact", "--lake", "lake"]).exits(0);
+    ended.says("a refresh was stopped");
+    assert_eq!(files(&workspace).intersection(&before).count(), 10, "its files stay");
+    workspace.extract_day(&["--refresh"]).exits(0);
+    workspace.lake().assert_holds(TABLE, &api.truth());
 }

@@ -37,6 +37,11 @@ impl OpenFile {
         if self.writer.memory() > most { self.writer.flush().await } else { Ok(()) }
     }
 
+    /// Ends the row group under way, so that the size is exact.
+    pub(in crate::lake) async fn flush(&mut self) -> Result<()> {
+        self.writer.flush().await
+    }
+
     /// About how long it would be if it were closed now, in bytes.
     pub(in crate::lake) fn size(&self) -> u64 {
         self.writer.size()

@@ -160,6 +160,25 @@ async fn of_more_partitions_a_page_than_may_be_open_most_stay_open() {
     assert_eq!(writer.barrier().await.expect("barrier").len(), 2);
 }
 
+/// By what they are once they are encoded, not by what they were before.
+#[tokio::test]
+async fn what_is_merged_is_as_large_as_it_should_be() {
+    let lake = Lake::in_memory();
+    let mut spec = table(vec![], None, None);
+    spec.parquet.target_file_bytes = 12_000;
+    let mut writer = PartitionWriter::new(lake, options(spec, 1, None)).expect("writer");
+    let mut files = Vec::new();
+    for page in 0..60 {
+        let rows: Vec<Row> = (0..100).map(|n| row("a", 100 * page + n, None)).collect();
+        writer.write(&batch(&rows)).await.expect("write");
+        files.extend(writer.barrier().await.expect("barrier"));
+    }
+    let settled = writer.settle(files.clone()).await.expect("settle");
+    assert!(settled.len() < files.len() / 3, "{} of {}", settled.len(), files.len());
+    let (_, but_last) = settled.split_last().expect("files");
+    assert!(but_last.iter().all(|file| file.bytes >= 12_000), "{settled:?}");
+}
+
 #[tokio::test]
 async fn few_rows_of_many_days_wait_within_the_memory_that_there_is() {
     let spec = table(vec![0], None, Some(3));
