@@ -200,11 +200,13 @@ impl WindowRun {
     /// # Errors
     /// As [`WindowRun::publish`].
     pub async fn replace_files(self, commit: Manifest, files: Vec<StagedFile>) -> Result<Manifest> {
-        let Manifest { drift, rejects, counts, checkpoint, started_at, .. } = commit;
+        let Manifest { drift, rejects, counts, .. } = commit;
         let outcome = Outcome { files, drift, rejects, counts };
         let same = |next: &mut Manifest| {
-            next.checkpoint = checkpoint;
-            next.started_at = started_at;
+            next.schema_fingerprint = commit.schema_fingerprint;
+            next.source_fingerprint = commit.source_fingerprint;
+            next.checkpoint = commit.checkpoint;
+            next.started_at = commit.started_at;
         };
         match self.begin(outcome, same).await {
             Ok(()) => self.complete().await,

@@ -67,15 +67,21 @@ pub async fn compact(
     clock: Arc<dyn Clock>,
 ) -> Result<Option<Manifest>> {
     let chain = Chain::new(lake.clone(), dir.clone(), window.name.clone());
+    // A table is looked at window by window: somebody may have ended a refresh since, or left one to be accepted.
+    let newest = chain.newest().await?.filter(|(number, _)| *number == window.number);
+    let Some(commit) = newest.and_then(|(_, manifest)| manifest.as_committed()) else {
+        return Ok(None);
+    };
     let intent = Take {
         run_id: run_id.to_owned(),
-        schema_fingerprint: window.manifest.schema_fingerprint.clone(),
-        source_fingerprint: window.manifest.source_fingerprint.clone(),
+        schema_fingerprint: commit.schema_fingerprint.clone(),
+        source_fingerprint: commit.source_fingerprint.clone(),
         refresh: true,
         accept_drift: false,
     };
     let Taken::Run(held) = take(chain, clock, intent).await? else { return Ok(None) };
-    let merged = match held.manifest().await.as_committed() {
+    let taken = held.manifest().await.as_committed();
+    let merged = match taken.filter(|taken| taken.committed_at == commit.committed_at) {
         Some(commit) => {
             merged(lake, dir, &held, &commit, target).await.map(|files| (commit, files))
         }

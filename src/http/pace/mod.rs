@@ -111,19 +111,26 @@ impl Pace {
     /// `Transient` when the wait would be, or has been, longer than `rate_limit.max_wait`; or than
     /// `retry.max_wait` where the API asked for it.
     pub(super) async fn turn(self: &Arc<Self>) -> Result<Permit> {
-        let deadline = Instant::now().checked_add(self.max_wait);
-        let turn = async {
+        let (began, kept) = (Instant::now(), self.state().kept(Instant::now()));
+        let mut turn = std::pin::pin!(async {
             let turn = Arc::clone(&self.turnstile).lock_owned().await;
             self.limiter.wait().await?;
             let mut permit = self.gate().await?;
+            self.state().keeps_since(Some(Instant::now()));
             permit.turn = Some(turn);
             Ok(permit)
-        };
-        match deadline {
-            Some(deadline) => tokio::time::timeout_at(deadline, turn)
-                .await
-                .unwrap_or_else(|_| Err(self.limiter.too_long())),
-            None => turn.await,
+        });
+        loop {
+            // What others waited for a token is no wait for a quota.
+            let kept = self.state().kept(Instant::now()).saturating_sub(kept);
+            let most = self.max_wait.saturating_add(kept);
+            let Some(deadline) = began.checked_add(most) else { return turn.await };
+            if deadline <= Instant::now() {
+                return Err(self.limiter.too_long());
+            }
+            if let Ok(permit) = tokio::time::timeout_at(deadline, &mut turn).await {
+                return permit;
+            }
         }
     }
 
@@ -244,8 +251,15 @@ pub(super) fn asked(headers: &HeaderMap, now: DateTime<Utc>) -> Option<Duration>
 impl Permit {
     /// The request goes out now.
     pub(super) fn leaves(&mut self) {
-        self.turn = None;
         self.sent = Instant::now();
+        self.let_next();
+    }
+
+    fn let_next(&mut self) {
+        if let Some(turn) = self.turn.take() {
+            self.pace.state().keeps_since(None);
+            drop(turn);
+        }
     }
 
     /// Learns from the answer.
@@ -272,6 +286,7 @@ impl Permit {
 
 impl Drop for Permit {
     fn drop(&mut self) {
+        self.let_next();
         if !self.answered {
             self.pace.state().lost(self.first);
             self.pace.changed.notify_one();

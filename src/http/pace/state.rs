@@ -104,6 +104,8 @@ pub(super) struct Answer {
 #[derive(Debug)]
 pub(super) struct State {
     in_flight: u64,
+    /// How long requests that might leave have waited for their token, and since when one does.
+    kept: (Duration, Option<Instant>),
     first: First,
     /// The number of the first that is wanted or sent: an answer to an earlier one settles nothing.
     number: u64,
@@ -137,6 +139,7 @@ impl State {
     pub(super) fn new(now: Instant) -> Self {
         Self {
             in_flight: 0,
+            kept: (Duration::ZERO, None),
             first: First::Wanted { after_reset: false },
             number: 0,
             followers: Followers::default(),
@@ -202,6 +205,17 @@ impl State {
     fn want(&mut self, after_reset: bool) {
         self.first = First::Wanted { after_reset };
         self.number += 1;
+    }
+
+    /// A request that might leave waits for its token from now on; or none does.
+    pub(super) fn keeps_since(&mut self, since: Option<Instant>) {
+        self.kept = (self.kept(Instant::now()), since);
+    }
+
+    /// How long such requests have waited till `now`.
+    pub(super) fn kept(&self, now: Instant) -> Duration {
+        let (before, since) = self.kept;
+        before + since.map_or(Duration::ZERO, |since| now.saturating_duration_since(since))
     }
 
     /// The instant before which the API asked to be left alone.
