@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::support::cli::{TABLE, Workspace};
 use super::support::paged_api::{Options, PagedApi, Style};
+use super::support::raw_server::Reply;
 
 /// A lake of two windows whose files are closed page by page.
 fn in_small_files(api: &PagedApi) -> Workspace {
@@ -127,4 +128,27 @@ fn a_refresh_that_was_stopped_is_left_to_end() {
     assert_eq!(files(&workspace).intersection(&before).count(), 10, "its files stay");
     workspace.extract_day(&["--refresh"]).exits(0);
     workspace.lake().assert_holds(TABLE, &api.truth());
+}
+
+#[test]
+fn a_refresh_of_another_schema_that_came_to_nothing_is_not_taken_for_done() {
+    let api = PagedApi::start(Options { records_per_day: vec![230], ..Options::default() });
+    let workspace = Workspace::reading(&api, Style::Cursor)
+        .with("schema.yaml", |schema| schema + "parquet: { target_file: 1 }\n");
+    workspace.extract_day(&[]).exits(0);
+    let was = workspace.lake().manifest(TABLE)["schema_fingerprint"].clone();
+    let more = "  - { name: more, type: string }\n";
+    let workspace = workspace
+        .with("schema.yaml", |schema| schema.replace("parquet:", &format!("{more}parquet:")));
+    api.fail_from(0, Reply::json(400, r#"{"error":"not today"}"#));
+    workspace.extract_day(&["--refresh"]).exits(4);
+    assert_ne!(workspace.lake().manifest(TABLE)["schema_fingerprint"], was);
+    workspace.lakeward(&["compact", "--lake", "lake"]).exits(0);
+    assert_eq!(
+        workspace.lake().manifest(TABLE)["schema_fingerprint"],
+        was,
+        "the rows are of the old one"
+    );
+    assert_eq!(files(&workspace).len(), 1);
+    workspace.lakeward(&["verify", "--lake", "lake"]).exits(0);
 }
