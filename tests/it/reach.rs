@@ -36,3 +36,13 @@ fn the_proxy_of_the_environment_counts_where_none_is_declared() {
     workspace.extract_day(&[]).env("HTTP_PROXY", &proxy.base_url()).exits(0);
     assert_eq!((proxy.count(), other.count()), (1, 1));
 }
+
+#[test]
+fn a_proxy_of_the_environment_that_cannot_be_used_is_not_passed_over() {
+    let api = PagedApi::start(Options { records_per_day: vec![3], ..Options::default() });
+    let workspace = Workspace::reading(&api, Style::Cursor);
+    let ended = workspace.extract_day(&[]).env("http_proxy", "ftp://user:hunter2@proxy:1").exits(2);
+    ended.complains(&["http_proxy", "of a kind that is not known"]);
+    assert!(!ended.to_string().contains("hunter2"), "{ended}");
+    assert_eq!(api.server().count(), 0, "nothing leaves without the proxy");
+}

@@ -432,8 +432,9 @@ async fn a_reset_that_no_clock_means_is_none() {
     }
 }
 
-/// A server that answers late: were one request a period waited for, most of the quota would be lost. Nor is it refused
-/// where its answers take several periods.
+/// A server that answers late: were one request a period waited for, most of the quota would be lost. Where its answers
+/// take a period and more, or its periods begin between the seconds that it tells, about half of it still is; nothing is
+/// refused for it.
 #[tokio::test(start_paused = true)]
 async fn a_quota_is_used_where_a_round_trip_is_half_a_period() {
     for (count, latency, least) in [
