@@ -1,6 +1,6 @@
 //! Every entrance for bytes from outside, a module each: `run` holds it to what it promises, whatever the bytes are.
 //!
-//! libFuzzer calls them (`fuzz_targets/`), and a test of the main crate does over the seeds in `corpus/`.
+//! libFuzzer calls them (`fuzz_targets/`), and a test of the main crate does over the seeds in `seeds/`.
 
 pub mod decimal;
 pub mod files;

@@ -8,7 +8,7 @@ mod fuzz;
 
 /// Feeds the entrance all seeds, each whole, cut at every length up to a bound, and with each of its first bytes changed.
 fn feed(name: &str, run: fn(&[u8])) {
-    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(name);
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/seeds").join(name);
     let mut seeds = 0;
     for entry in std::fs::read_dir(&dir).unwrap() {
         let path = entry.unwrap().path();
