@@ -14,8 +14,7 @@ use lakeward::page::Page;
 use lakeward::spec::keys::record_keys;
 use lakeward::spec::pointer::Pointer;
 use lakeward::spec::table::{
-    DecimalRules, DriftAction, DriftPolicy, Field, FieldType, OnInvalid, ParquetOptions, Table,
-    TimeRules,
+    DecimalRules, DriftPolicy, Field, FieldType, OnInvalid, ParquetOptions, Table, TimeRules,
 };
 
 /// An optional field whose invalid values become null.
@@ -33,12 +32,13 @@ pub fn field(name: &str, kind: FieldType, from: &[&str]) -> Field {
         max: None,
         decimal: DecimalRules::default(),
         time: TimeRules::default(),
+        drift: DriftPolicy::default(),
+        pii: false,
     }
 }
 
 /// A table of these fields that warns of every drift.
 pub fn table(fields: Vec<Field>) -> Table {
-    let warn = DriftAction::Warn;
     Table {
         file: PathBuf::from("fuzz.yaml"),
         name: "fuzz".to_owned(),
@@ -48,15 +48,7 @@ pub fn table(fields: Vec<Field>) -> Table {
         partition_column: "date".to_owned(),
         raw_column: Some("_raw".to_owned()),
         reject_limit: 0.05,
-        drift: DriftPolicy {
-            new_field: warn,
-            missing_field: warn,
-            type_changed: warn,
-            new_value: warn,
-            renamed: warn,
-            invalid_value: warn,
-            mixed_units: warn,
-        },
+        drift: DriftPolicy::default(),
         fields,
         parquet: ParquetOptions::default(),
     }

@@ -213,6 +213,9 @@ pub struct ExtractArgs {
     /// Fetch committed windows again and replace them.
     #[arg(long)]
     pub refresh: bool,
+    /// Publish the staged rows of windows that drift policy or reject limit stopped, without a new request.
+    #[arg(long)]
+    pub accept_drift: bool,
     /// Save a checkpoint and end with exit 5 after this long.
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     pub deadline: Option<Duration>,

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use crate::cli::args::{CompactArgs, Format};
 use crate::cli::render::{Align, TextTable, bounds, json, out, thousands};
+use crate::cli::signals;
 use crate::cli::tables::chosen;
 use crate::clock::{Clock as _, SystemClock};
 use crate::error::Result;
@@ -15,6 +16,9 @@ use crate::manifest::snapshot::{WindowState, snapshot};
 use crate::manifest::version::{DataFile, Manifest};
 use crate::run::compact::{Plan, compact, planned};
 use crate::run::extract::new_run_id;
+use crate::run::stop::Stop;
+
+const GO_ON: &str = "the same command goes on with the windows that were not reached";
 
 #[derive(Serialize)]
 struct Compacted {
@@ -48,8 +52,15 @@ pub(crate) async fn run(args: CompactArgs) -> Result<u8> {
     let lake = Lake::open_existing(&args.lake)?;
     let mut done = Compacted { run_id: new_run_id(), dry_run: args.dry_run, windows: Vec::new() };
     let mut first = None;
-    for dir in chosen(&lake, args.table.as_deref()).await? {
+    let stop = Stop::default();
+    let run_id = Some(done.run_id.clone());
+    signals::stop_on_signals(stop.clone(), "stopping after this window", run_id)?;
+    'windows: for dir in chosen(&lake, args.table.as_deref()).await? {
         for window in snapshot(&lake, &dir).await?.windows {
+            if let Some(cause) = stop.cause() {
+                first = first.or_else(|| Some(cause.error().hint(GO_ON)));
+                break 'windows;
+            }
             let Some(plan) = planned(&window, args.target_file, SystemClock.now()) else {
                 continue;
             };

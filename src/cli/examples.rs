@@ -50,6 +50,7 @@ pub(super) const EXTRACT_EXAMPLES: &str = "\
     \x20 lakeward extract gateway.yaml --from 2026-03-01 --to 2026-04-01 --jobs 4\n\
     \x20 lakeward extract gateway.yaml --date 2026-03-17T06:00:00Z --every 1h --memory 256MiB\n\
     \x20 lakeward extract gateway.yaml --date 2026-03-17 --refresh       # fetch it again and replace it\n\
+    \x20 lakeward extract gateway.yaml --date 2026-03-17 --accept-drift  # publish what exit 7 kept staged\n\
     \x20 lakeward extract gateway.yaml --lookback 2d                     # the last two full days, again\n\
     \x20 lakeward extract gateway.yaml --lake s3://bucket/raw --date 2026-03-17 --log json --report json\n\n\
     Run the same command again after any failure: it goes on from the checkpoint. Exit codes: lakeward --help";

@@ -48,6 +48,7 @@ async fn report(args: ExtractArgs, run_id: String) -> Result<RunReport> {
         progress: Arc::new(Progress::new(units.len())),
         units,
         refresh: args.refresh || args.lookback.is_some(),
+        accept_drift: args.accept_drift,
         jobs: usize::from(args.jobs),
         memory: args.memory,
         limits: Limits { deadline: args.deadline, requests: args.max_requests },

@@ -14,6 +14,7 @@ use crate::decode::cells::Cells;
 use crate::decode::clip::Clip;
 use crate::decode::column::unbuilt;
 use crate::decode::columns::{raw_column, schema_of};
+use crate::decode::extent;
 use crate::decode::plan::{Outcome, Plan, blank_fields};
 use crate::decode::record::{DeadLetter, Reject, refused};
 use crate::decode::shape::{Place, Shape, shorten};
@@ -229,6 +230,9 @@ impl Decoder {
         let rows = page.tape.rows.len();
         let mut columns: Vec<ArrayRef> =
             self.plans.iter_mut().map(|plan| plan.column.finish()).collect::<Result<_>>()?;
+        for (shape, column) in self.shape.fields.iter_mut().zip(&columns) {
+            extent::observe(&mut shape.extent, &mut shape.few, column);
+        }
         let stamps = TimestampMicrosecondArray::from_value(self.extracted_at, rows);
         columns.push(Arc::new(stamps.with_timezone("UTC")));
         if self.table.raw_column.is_some() {

@@ -18,6 +18,7 @@ mod decimal;
 mod decoder;
 mod digits;
 mod exact;
+pub mod extent;
 mod iso;
 mod json;
 mod list;

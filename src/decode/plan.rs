@@ -91,7 +91,7 @@ impl Plan {
                 on_invalid: field.on_invalid,
                 default: field.default.clone(),
                 currency,
-                drift: table.drift,
+                drift: field.drift,
             })
         };
         table.fields.iter().zip(slots).map(plan).collect()

@@ -5,6 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::decode::extent::{Extent, Few};
 use crate::json::span::Kind;
 use crate::spec::table::{FieldType, Scalar, TimeUnit};
 
@@ -64,6 +65,12 @@ pub struct FieldShape {
     pub unknown_values: Vec<ValueCount>,
     /// Invalid values that `on_invalid: null` made null.
     pub nulled: Sighting,
+    /// How large the numbers, or how long the strings are.
+    #[serde(default, skip_serializing_if = "Extent::is_none")]
+    pub extent: Extent,
+    /// The values of a string, where they are few.
+    #[serde(default)]
+    pub few: Few,
 }
 
 /// How often a pointer gave its field's value.

@@ -26,11 +26,17 @@ pub enum FindingKind {
     InvalidValue,
     /// Two time units in one column.
     MixedUnits,
+    /// A share of nulls that is far from that of earlier windows.
+    NullRate,
+    /// Numbers many times larger or smaller than in earlier windows.
+    RangeMoved,
+    /// A number of records that is far from that of earlier windows.
+    RowCount,
 }
 
 impl FindingKind {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 10] = [
         Self::NewField,
         Self::MissingField,
         Self::TypeChanged,
@@ -38,6 +44,9 @@ impl FindingKind {
         Self::Renamed,
         Self::InvalidValue,
         Self::MixedUnits,
+        Self::NullRate,
+        Self::RangeMoved,
+        Self::RowCount,
     ];
 
     /// Its name in schema files and reports.
@@ -50,7 +59,29 @@ impl FindingKind {
             Self::Renamed => "renamed",
             Self::InvalidValue => "invalid_value",
             Self::MixedUnits => "mixed_units",
+            Self::NullRate => "null_rate",
+            Self::RangeMoved => "range_moved",
+            Self::RowCount => "row_count",
         }
+    }
+
+    /// The policy with another action for this kind.
+    pub(crate) fn with_action(self, policy: &DriftPolicy, action: DriftAction) -> DriftPolicy {
+        let mut changed = *policy;
+        let of_kind = match self {
+            Self::NewField => &mut changed.new_field,
+            Self::MissingField => &mut changed.missing_field,
+            Self::TypeChanged => &mut changed.type_changed,
+            Self::NewValue => &mut changed.new_value,
+            Self::Renamed => &mut changed.renamed,
+            Self::InvalidValue => &mut changed.invalid_value,
+            Self::MixedUnits => &mut changed.mixed_units,
+            Self::NullRate => &mut changed.null_rate,
+            Self::RangeMoved => &mut changed.range_moved,
+            Self::RowCount => &mut changed.row_count,
+        };
+        *of_kind = action;
+        changed
     }
 
     /// What the policy says about it.
@@ -63,6 +94,9 @@ impl FindingKind {
             Self::Renamed => policy.renamed,
             Self::InvalidValue => policy.invalid_value,
             Self::MixedUnits => policy.mixed_units,
+            Self::NullRate => policy.null_rate,
+            Self::RangeMoved => policy.range_moved,
+            Self::RowCount => policy.row_count,
         }
     }
 }

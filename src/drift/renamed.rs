@@ -2,6 +2,8 @@
 
 use crate::decode::shape::{FieldShape, PathShape, Shape, Sighting, natural_kinds};
 use crate::drift::finding::joined;
+use crate::drift::history::History;
+use crate::drift::profile::FieldProfile;
 use crate::json::span::Kind;
 use crate::spec::table::{DriftAction, Field, Table};
 
@@ -25,13 +27,14 @@ pub(crate) struct Renaming {
 }
 
 /// The renamings of a window; none where the policy ignores them, so that they hide nothing.
-pub(crate) fn renamings(table: &Table, shape: &Shape, earlier: Option<&Shape>) -> Vec<Renaming> {
-    if table.drift.renamed == DriftAction::Ignore || shape.observed == 0 {
+pub(crate) fn renamings(table: &Table, shape: &Shape, earlier: &History<'_>) -> Vec<Renaming> {
+    if shape.observed == 0 {
         return Vec::new();
     }
     let mut found: Vec<Renaming> = Vec::new();
-    for (field, seen) in table.fields.iter().zip(&shape.fields) {
-        let before = earlier.and_then(|shape| shape.fields.iter().find(|f| f.name == field.name));
+    let fields = table.fields.iter().zip(&shape.fields);
+    for (field, seen) in fields.filter(|(field, _)| field.drift.renamed != DriftAction::Ignore) {
+        let before = earlier.field(&field.name);
         let renaming = took_over(seen, before).or_else(|| {
             let taken: Vec<&str> = found.iter().map(|renaming| renaming.to.as_str()).collect();
             moved(field, seen, before, shape, earlier, &taken)
@@ -42,19 +45,17 @@ pub(crate) fn renamings(table: &Table, shape: &Shape, earlier: Option<&Shape>) -
 }
 
 /// A fallback pointer that answers now and did not before, while the one that answered before is silent.
-fn took_over(seen: &FieldShape, before: Option<&FieldShape>) -> Option<Renaming> {
+fn took_over(seen: &FieldShape, before: Option<&FieldProfile>) -> Option<Renaming> {
     let before = before?;
-    let answered =
-        |shape: &FieldShape, at: usize| shape.pointers.get(at).map_or(0, |p| p.answered.count);
-    let pointers = seen.pointers.iter().enumerate();
-    let (_, to) =
-        pointers.skip(1).find(|(at, _)| answered(seen, *at) > 0 && answered(before, *at) == 0)?;
-    let mut olds = before.pointers.iter().filter(|p| p.answered.count > 0 && p.path != to.path);
-    let old = olds.next()?;
-    let was = seen.pointers.iter().find(|p| p.path == old.path)?;
+    let mut fallbacks = seen.pointers.iter().skip(1).filter(|p| p.answered.count > 0);
+    let to = fallbacks.find(|pointer| !before.from.contains_key(&pointer.path))?;
+    let was = seen
+        .pointers
+        .iter()
+        .find(|pointer| before.from.contains_key(&pointer.path) && pointer.path != to.path)?;
     (was.answered.count < to.answered.count).then(|| Renaming {
         field: seen.name.clone(),
-        from: old.path.clone(),
+        from: was.path.clone(),
         to: to.path.clone(),
         sighting: to.answered.clone(),
     })
@@ -64,9 +65,9 @@ fn took_over(seen: &FieldShape, before: Option<&FieldShape>) -> Option<Renaming>
 fn moved(
     field: &Field,
     seen: &FieldShape,
-    before: Option<&FieldShape>,
+    before: Option<&FieldProfile>,
     shape: &Shape,
-    earlier: Option<&Shape>,
+    earlier: &History<'_>,
     taken: &[&str],
 ) -> Option<Renaming> {
     let was_there = before.is_none_or(|before| before.present > 0);
@@ -76,7 +77,7 @@ fn moved(
     let from = seen.pointers.first()?.path.as_str();
     let appeared = |path: &&PathShape| {
         let many = path.kinds.count() >= (shape.observed * NEARLY_ALL).div_ceil(100);
-        let fresh = earlier.is_none_or(|e| e.undeclared.iter().all(|old| old.path != path.path));
+        let fresh = !earlier.has_undeclared(&path.path);
         many && fresh && !taken.contains(&path.path.as_str()) && has_kinds_of(field, before, path)
     };
     let likeness =
@@ -84,7 +85,7 @@ fn moved(
     let candidates = shape.undeclared.iter().filter(appeared);
     let scored = candidates.map(|path| (likeness(path), path));
     let (score, to) = scored.max_by(|(a, _), (b, _)| a.total_cmp(b))?;
-    (earlier.is_some() || score >= ALIKE).then(|| Renaming {
+    (earlier.has_records() || score >= ALIKE).then(|| Renaming {
         field: field.name.clone(),
         from: from.to_owned(),
         to: to.path.clone(),
@@ -93,13 +94,13 @@ fn moved(
 }
 
 /// Whether a path's kinds are those that the field had, or that its type is written in.
-fn has_kinds_of(field: &Field, before: Option<&FieldShape>, path: &PathShape) -> bool {
+fn has_kinds_of(field: &Field, before: Option<&FieldProfile>, path: &PathShape) -> bool {
     let natural = natural_kinds(&field.kind);
     let mut kinds =
         path.kinds.seen().map(|(kind, _)| kind).filter(|kind| *kind != Kind::Null).peekable();
     kinds.peek().is_some()
         && kinds.all(|kind| match before {
-            Some(before) => !before.kinds.get(kind).is_none(),
+            Some(before) => before.kinds.contains_key(kind.name()),
             None => natural.contains(&kind),
         })
 }

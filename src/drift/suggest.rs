@@ -9,17 +9,38 @@ use crate::json::span::Kind;
 use crate::spec::pointer::Pointer;
 use crate::spec::scalar::{quoted, yaml};
 use crate::spec::table::{
-    Case, DecimalRules, DriftAction, DriftPolicy, Field, FieldType, MinorUnits, OnInvalid, Scalar,
-    Table, TimeRules, TimeUnit, Zone,
+    Case, DecimalRules, DriftAction, DriftPolicy, Field, FieldType, MinorUnits, OnInvalid, Samples,
+    Scalar, Table, TimeRules, TimeUnit, Zone,
 };
 
-/// Stops reporting a kind: the whole `drift` key of the table, so that its other actions stay.
+/// Stops reporting a kind of the whole table: its `drift` key as it is, with this in it.
 pub(crate) fn ignored(kind: FindingKind, policy: &DriftPolicy) -> String {
-    let kinds = FindingKind::ALL.into_iter().filter_map(|other| {
-        let action = if other == kind { DriftAction::Ignore } else { other.action(policy) };
-        (action != DriftAction::Warn).then(|| format!("{}: {}", other.name(), action_name(action)))
+    let keys = policy_keys(&kind.with_action(policy, DriftAction::Ignore), &DriftPolicy::default());
+    format!("drift: {{ {keys} }}")
+}
+
+/// Stops reporting a kind of one field.
+pub(crate) fn ignored_of(kind: FindingKind, field: &Field, table: &Table) -> String {
+    let drift = kind.with_action(&field.drift, DriftAction::Ignore);
+    line(&Field { drift, ..field.clone() }, table)
+}
+
+/// What a policy says otherwise than the `usual` one, as keys of a `drift` key.
+fn policy_keys(policy: &DriftPolicy, usual: &DriftPolicy) -> String {
+    let kinds = FindingKind::ALL.into_iter().filter_map(|kind| {
+        let action = kind.action(policy);
+        let differs = action != kind.action(usual);
+        differs.then(|| format!("{}: {}", kind.name(), action_name(action)))
     });
-    format!("drift: {{ {} }}", kinds.collect::<Vec<_>>().join(", "))
+    let samples = (policy.samples != usual.samples).then(|| {
+        let samples = match policy.samples {
+            Samples::None => "none",
+            Samples::Redacted => "redacted",
+            Samples::Full => "full",
+        };
+        format!("samples: {samples}")
+    });
+    kinds.chain(samples).collect::<Vec<_>>().join(", ")
 }
 
 /// Declares the path, with a type guessed from kinds and samples and a name that no column has.
@@ -72,7 +93,7 @@ pub(crate) fn missing(field: &Field, table: &Table) -> String {
         let line = line(&own, table);
         format!("{}, required: false }}", line.strip_suffix(" }").unwrap_or(&line))
     } else {
-        ignored(FindingKind::MissingField, &table.drift)
+        ignored_of(FindingKind::MissingField, field, table)
     }
 }
 
@@ -106,7 +127,7 @@ fn retyped(kind: FindingKind, field: &Field, nested: bool, table: &Table) -> Str
     let bound = [table.partition_by, table.version_by].into_iter().flatten().any(is);
     let scalar = table.primary_key.iter().copied().any(is) || table.fields.iter().any(currency);
     if bound || (nested && scalar) {
-        return ignored(kind, &table.drift);
+        return ignored_of(kind, field, table);
     }
     let text = FieldType::Scalar(Scalar::String);
     let was_text = field.kind == text;
@@ -161,6 +182,11 @@ fn line(field: &Field, table: &Table) -> String {
     keys.extend(field.max.map(|bound| format!("max: {bound}")));
     decimal_keys(field, table, &mut keys);
     time_keys(field, &mut keys);
+    keys.extend(field.pii.then(|| "pii: true".to_owned()));
+    let hidden = if field.pii { Samples::Redacted } else { Samples::Full };
+    let usual = DriftPolicy { samples: table.drift.samples.min(hidden), ..table.drift };
+    let drift = policy_keys(&field.drift, &usual);
+    keys.extend((!drift.is_empty()).then(|| format!("drift: {{ {drift} }}")));
     format!("- {{ {} }}", keys.join(", "))
 }
 

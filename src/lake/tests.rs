@@ -12,7 +12,7 @@ use arrow::buffer::Buffer;
 use arrow::datatypes::{DataType, Field as Column, Schema, SchemaRef, TimeUnit};
 
 use crate::spec::table::{DecimalRules, Field, FieldType, OnInvalid, TimeRules};
-use crate::spec::table::{DriftAction, DriftPolicy, ParquetOptions, Scalar, Table};
+use crate::spec::table::{DriftPolicy, ParquetOptions, Scalar, Table};
 
 /// A table of the fields `id`, `part`, `version` (which tests of one module may read otherwise) and
 /// `created_at`, by index.
@@ -21,7 +21,6 @@ pub(super) fn table(
     version_by: Option<usize>,
     partition_by: Option<usize>,
 ) -> Table {
-    let warn = DriftAction::Warn;
     let field = |name: &str, scalar| Field {
         name: name.to_owned(),
         kind: FieldType::Scalar(scalar),
@@ -35,6 +34,8 @@ pub(super) fn table(
         max: None,
         decimal: DecimalRules::default(),
         time: TimeRules::default(),
+        drift: DriftPolicy::default(),
+        pii: false,
     };
     Table {
         file: PathBuf::from("t.yaml"),
@@ -45,15 +46,7 @@ pub(super) fn table(
         partition_column: "date".to_owned(),
         raw_column: Some("_raw".to_owned()),
         reject_limit: 0.05,
-        drift: DriftPolicy {
-            new_field: warn,
-            missing_field: warn,
-            type_changed: warn,
-            new_value: warn,
-            renamed: warn,
-            invalid_value: warn,
-            mixed_units: warn,
-        },
+        drift: DriftPolicy::default(),
         fields: vec![
             field("id", Scalar::String),
             field("part", Scalar::Int64),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
+use crate::drift::profile::Profile;
 use crate::error::{Error, Result};
 use crate::lake::data_file::StagedFile;
 use crate::lake::layout::WindowName;
@@ -40,6 +41,8 @@ pub struct Outcome {
     pub files: Vec<StagedFile>,
     /// The drift report, already written.
     pub drift: Option<Drift>,
+    /// What the records were like.
+    pub profile: Option<Profile>,
     /// The dead letters, already written to their final path.
     pub rejects: Option<String>,
     /// What became of every record.
@@ -57,6 +60,8 @@ pub struct Resumed {
     pub checkpoint: Checkpoint,
     /// What became of the records behind it.
     pub counts: Counts,
+    /// Whether it failed by the contract and is taken over all the same: nothing judges its rows again.
+    pub accepted: bool,
 }
 
 /// A window that this run holds. Dropped without an end, it looks like a kill: the next run resumes.
@@ -165,6 +170,7 @@ impl WindowRun {
             next.failure = Some(failure);
             next.files = data_files(outcome.files);
             next.drift = outcome.drift;
+            next.profile = outcome.profile;
             next.rejects = outcome.rejects;
             next.counts = outcome.counts;
         })
@@ -200,8 +206,8 @@ impl WindowRun {
     /// # Errors
     /// As [`WindowRun::publish`].
     pub async fn replace_files(self, commit: Manifest, files: Vec<StagedFile>) -> Result<Manifest> {
-        let Manifest { drift, rejects, counts, .. } = commit;
-        let outcome = Outcome { files, drift, rejects, counts };
+        let Manifest { drift, profile, rejects, counts, .. } = commit;
+        let outcome = Outcome { files, drift, profile, rejects, counts };
         let same = |next: &mut Manifest| {
             next.schema_fingerprint = commit.schema_fingerprint;
             next.source_fingerprint = commit.source_fingerprint;
@@ -241,6 +247,7 @@ impl WindowRun {
                 next.ends = covered.iter().map(|window| window.name.to_string()).collect();
                 next.files = files;
                 next.drift = outcome.drift;
+                next.profile = outcome.profile;
                 next.rejects = outcome.rejects;
                 next.counts = outcome.counts;
                 next.failure = None;

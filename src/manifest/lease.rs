@@ -165,11 +165,13 @@ fn resume(manifest: &Manifest, take: &Take) -> Option<Resumed> {
     let left = manifest.state == State::Running
         && manifest.checkpoint.pages > 0
         && same_fingerprints(manifest, take);
-    (left || accepts(manifest, take)).then(|| Resumed {
+    let accepted = accepts(manifest, take);
+    (left || accepted).then(|| Resumed {
         attempt: manifest.attempt,
         files: manifest.files.iter().cloned().map(DataFile::into).collect(),
         checkpoint: manifest.checkpoint.clone(),
         counts: manifest.counts,
+        accepted,
     })
 }
 
@@ -202,6 +204,7 @@ fn first_version(
         replaces: Vec::new(),
         rejects: None,
         drift: None,
+        profile: None,
         counts: resumed.map_or_else(Counts::default, |r| r.counts),
         started_at,
         committed_at: carried.and_then(|manifest| manifest.committed_at),

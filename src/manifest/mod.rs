@@ -42,10 +42,12 @@
 //! - `overlap`: windows with other bounds.
 //! - `publish`: the steps from `publishing` to the last version.
 //! - [`snapshot`]: what readers see.
+//! - [`history`]: the windows before one, and what their records were like.
 //! - [`strays`]: what no manifest names; [`vacuum`]: deletes it.
 
 pub mod chain;
 pub mod checkpoint;
+pub mod history;
 pub mod hold;
 pub mod lease;
 mod overlap;

@@ -8,6 +8,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::drift::profile::Profile;
 use crate::error::{Error, ErrorKind, Result};
 use crate::lake::data_file::StagedFile;
 use crate::manifest::checkpoint::Checkpoint;
@@ -179,6 +180,9 @@ pub struct CommitRecord {
     pub rejects: Option<String>,
     /// Its drift report.
     pub drift: Option<Drift>,
+    /// What its records were like.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub profile: Option<Profile>,
     /// Its counts.
     pub counts: Counts,
     /// When it began.
@@ -224,6 +228,9 @@ pub struct Manifest {
     pub rejects: Option<String>,
     /// The drift report.
     pub drift: Option<Drift>,
+    /// What the records of a settled attempt were like: later windows are compared with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub profile: Option<Profile>,
     /// What became of every record.
     pub counts: Counts,
     /// When the attempt began.
@@ -341,6 +348,7 @@ impl Manifest {
             replaces: Vec::new(),
             rejects: record.rejects,
             drift: record.drift,
+            profile: record.profile,
             counts: record.counts,
             started_at: record.started_at,
             failure: None,
@@ -360,6 +368,7 @@ impl Manifest {
             checkpoint: commit.checkpoint,
             rejects: commit.rejects,
             drift: commit.drift,
+            profile: commit.profile,
             counts: commit.counts,
             started_at: commit.started_at,
         })

@@ -12,6 +12,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::http::client::Client;
 use crate::lake::budget::Budget;
 use crate::lake::store::Lake;
+use crate::manifest::history::Profiles;
 use crate::page::Meter;
 use crate::run::plan::Unit;
 use crate::run::progress::Progress;
@@ -48,6 +49,8 @@ pub struct Extraction {
     pub units: Vec<Unit>,
     /// Whether committed windows are fetched again and replaced.
     pub refresh: bool,
+    /// Whether the staged rows of windows that the contract stopped are published, unjudged and without a request.
+    pub accept_drift: bool,
     /// Windows in flight at once; at least 1.
     pub jobs: usize,
     /// Bytes of memory for the whole run; without it only the bounds of each window hold.
@@ -73,7 +76,7 @@ pub async fn extract(extraction: Extraction) -> Result<RunReport> {
 
 async fn extract_all(extraction: Extraction) -> Result<RunReport> {
     let Extraction { run_id, source, lake, units, refresh, jobs, .. } = extraction;
-    let Extraction { memory, limits, clock, stop, progress, .. } = extraction;
+    let Extraction { accept_drift, memory, limits, clock, stop, progress, .. } = extraction;
     let at_once = jobs.min(units.len()).max(1);
     let budget = match memory {
         Some(total) => {
@@ -93,8 +96,10 @@ async fn extract_all(extraction: Extraction) -> Result<RunReport> {
         },
         source,
         lake,
+        history: Profiles::default(),
         budget: Arc::new(budget),
         refresh,
+        accept_drift,
         extracted_at: clock.now(),
         clock,
         stop: stop.clone(),

@@ -121,6 +121,7 @@ impl StreamWindow {
             progress: Arc::new(Progress::new(units.len())),
             units,
             refresh: false,
+            accept_drift: false,
             jobs: 1,
             memory: None,
             limits: Limits::default(),

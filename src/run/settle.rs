@@ -2,6 +2,7 @@
 
 use crate::decode::shape::Shape;
 use crate::drift::finding::FindingKind;
+use crate::drift::profile::Profile;
 use crate::drift::report::{DriftReport, report};
 use crate::error::{Error, ErrorKind, Result};
 use crate::manifest::hold::{Outcome, WindowRun};
@@ -30,7 +31,14 @@ pub(crate) async fn settle(
         }
     };
     match verdict {
-        Ok(()) => held.publish(outcome).await,
+        Ok(()) => {
+            let (chain, profile) = (held.chain().clone(), outcome.profile.clone());
+            let manifest = held.publish(outcome).await?;
+            if let Some(profile) = profile {
+                run.history.note(&chain, profile);
+            }
+            Ok(manifest)
+        }
         Err(error) => {
             held.fail(Failure::from(&error), outcome).await?;
             Err(error)
@@ -58,9 +66,11 @@ async fn outcome(
         .hint("this is a defect of lakeward: please report it with the log"));
     }
     let table = &unit.stream.table;
-    let report = report(table, shape, unit.window, &table.fingerprint(), None);
+    let earlier = run.history.before(held.chain()).await;
+    let report = report(table, shape, unit.window, &table.fingerprint(), &earlier);
     // Records may name URLs as they were asked for, key and all.
     let report = report.rewritten(|text| run.client.scrub_cut(text));
+    let profile = Profile::of(table, shape).rewritten(|text| run.client.scrub_cut(text));
     let path = held.chain().dir().drift_path(held.name(), held.attempt());
     let text = serde_json::to_vec_pretty(&report).map_err(|error| {
         Error::new(ErrorKind::Unexpected, "the drift report has no JSON form").caused_by(error)
@@ -74,13 +84,21 @@ async fn outcome(
     if !unseen.is_empty() {
         tracing::warn!(fields = unseen.join(", "), "fields that no record has: check `from`");
     }
-    let verdict = judge(unit, &counts, &report, &path, rejects.as_deref());
+    let accepted = held.resumed().is_some_and(|resumed| resumed.accepted);
+    let verdict = match accepted {
+        true => Ok(tracing::warn!(
+            "publishing what drift policy or reject limit had stopped, as --accept-drift asks"
+        )),
+        false => judge(unit, &counts, &report, &path, rejects.as_deref()),
+    };
+    let verdict = verdict.and_then(|()| reconcile(unit, &counts));
     let drift = Drift {
         path,
         findings: u64::try_from(report.findings.len()).unwrap_or(u64::MAX),
         worst: report.worst().map(|action| action_name(action).to_owned()),
     };
-    Ok((Outcome { files, drift: Some(drift), rejects, counts }, verdict))
+    let profile = Some(profile);
+    Ok((Outcome { files, drift: Some(drift), profile, rejects, counts }, verdict))
 }
 
 /// Says what was mended or left uncounted while decoding.
@@ -104,7 +122,7 @@ fn never_seen(shape: &Shape) -> Vec<&str> {
     never.map(|field| field.name.as_str()).collect()
 }
 
-/// The reject limit, the drift policy, and the API's own total, in this order.
+/// The reject limit and the drift policy, in this order.
 fn judge(
     unit: &Unit,
     counts: &Counts,
@@ -122,7 +140,7 @@ fn judge(
             ),
         )
         .with("dead letters", rejects.unwrap_or_default())
-        .hint("nothing was published; look at the dead letters, then mend the schema or the limit and run again"));
+        .hint("nothing was published: look at the dead letters, then mend the schema or the limit and run again; --accept-drift publishes the other rows as they are staged"));
     }
     // A renaming is known when the window has ended: its rows cannot be discarded one by one.
     let discarded = report.findings.iter().any(|finding| {
@@ -136,9 +154,9 @@ fn judge(
             "the API has changed in a way that the drift policy forbids",
         )
         .with("report", drift)
-        .hint("nothing was published; the report has the lines that would accept the change"));
+        .hint("nothing was published: the report has the lines that would accept the change; or run again with --accept-drift"));
     }
-    reconcile(unit, counts)
+    Ok(())
 }
 
 /// Holds the API's total against `written + rejected + outside` (DESIGN §3).

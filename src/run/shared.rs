@@ -8,6 +8,7 @@ use crate::clock::Clock;
 use crate::http::client::Client;
 use crate::lake::budget::Budget;
 use crate::lake::store::Lake;
+use crate::manifest::history::Profiles;
 use crate::page::Meter;
 use crate::run::progress::Progress;
 use crate::run::stop::Stop;
@@ -20,8 +21,10 @@ pub(crate) struct Run {
     pub(crate) source: Arc<Source>,
     pub(crate) client: Client,
     pub(crate) lake: Lake,
+    pub(crate) history: Profiles,
     pub(crate) budget: Arc<Budget>,
     pub(crate) refresh: bool,
+    pub(crate) accept_drift: bool,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) stop: Stop,
     pub(crate) progress: Arc<Progress>,

@@ -219,7 +219,7 @@ fn intent(run: &Run, unit: &Unit) -> Take {
         schema_fingerprint: unit.stream.table.fingerprint(),
         source_fingerprint: run.source.fingerprint(&unit.stream),
         refresh: run.refresh,
-        accept_drift: false,
+        accept_drift: run.accept_drift,
     }
 }
 

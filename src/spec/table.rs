@@ -61,6 +61,10 @@ pub struct Field {
     pub decimal: DecimalRules,
     /// How timestamps read numbers and local times.
     pub time: TimeRules,
+    /// What drift of this field leads to, where it is not as for the table.
+    pub drift: DriftPolicy,
+    /// Whether its values are personal: no report holds a sample of them unless `drift.samples` is full.
+    pub pii: bool,
 }
 
 /// A column's type.
@@ -198,7 +202,7 @@ pub enum TimeUnit {
     Nanos,
 }
 
-/// What each kind of drift leads to.
+/// What each kind of drift leads to, and how values are shown in its report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DriftPolicy {
     /// An undeclared path.
@@ -215,6 +219,45 @@ pub struct DriftPolicy {
     pub invalid_value: DriftAction,
     /// Two time units in one column.
     pub mixed_units: DriftAction,
+    /// A share of nulls that is far from that of earlier windows.
+    pub null_rate: DriftAction,
+    /// Numbers many times larger or smaller than in earlier windows.
+    pub range_moved: DriftAction,
+    /// A number of records that is far from that of earlier windows.
+    pub row_count: DriftAction,
+    /// How values are shown.
+    pub samples: Samples,
+}
+
+/// Everything is reported, and shown as it came.
+impl Default for DriftPolicy {
+    fn default() -> Self {
+        let warn = DriftAction::Warn;
+        Self {
+            new_field: warn,
+            missing_field: warn,
+            type_changed: warn,
+            new_value: warn,
+            renamed: warn,
+            invalid_value: warn,
+            mixed_units: warn,
+            null_rate: warn,
+            range_moved: warn,
+            row_count: warn,
+            samples: Samples::Full,
+        }
+    }
+}
+
+/// How values are shown in reports, the least first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Samples {
+    /// Not at all.
+    None,
+    /// Letters as `x` and digits as `0`.
+    Redacted,
+    /// As they came.
+    Full,
 }
 
 /// What a kind of drift leads to.

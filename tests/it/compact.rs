@@ -1,12 +1,16 @@
 //! `lakeward compact`: fewer files, the same rows, by one more version of the windows concerned.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
+use chrono::{Days, NaiveDate};
+use rustix::process::Signal;
 use serde_json::Value;
 
 use super::support::cli::{TABLE, Workspace};
 use super::support::paged_api::{Options, PagedApi, Style};
 use super::support::raw_server::Reply;
+use super::support::wait_until;
 
 /// A lake of two windows whose files are closed page by page.
 fn in_small_files(api: &PagedApi) -> Workspace {
@@ -68,6 +72,30 @@ fn small_files_become_one_and_nothing_else_changes() {
     assert_eq!(api.server().count(), asked);
     api.set(|knobs| knobs.raise = 1_000);
     workspace.extract(&["--from", "2026-03-17", "--to", "2026-03-19", "--refresh"]).exits(0);
+    workspace.lake().assert_holds(TABLE, &api.truth());
+}
+
+#[test]
+fn a_signal_ends_it_after_the_window_that_it_is_at() {
+    let api = PagedApi::start(Options { records_per_day: vec![60; 40], ..Options::default() });
+    let workspace = Workspace::reading(&api, Style::Cursor);
+    let workspace =
+        workspace.with("schema.yaml", |schema| schema + "parquet: { target_file: 1 }\n");
+    let last = NaiveDate::from_ymd_opt(2026, 3, 17).unwrap() + Days::new(40);
+    workspace.extract(&["--from", "2026-03-17", "--to", &last.to_string()]).exits(0);
+    let before = files(&workspace);
+    let compacting = workspace.lakeward(&["compact", "--lake", "lake", "--format", "json"]).start();
+    assert!(wait_until(Duration::from_secs(30), || files(&workspace) != before));
+    compacting.signal(Signal::TERM);
+    let ended = compacting.wait();
+    assert_eq!(ended.code, Some(143), "{ended:?}");
+    ended.says("stopping after this window");
+    ended.says("goes on with the windows");
+    let done = ended.json()["windows"].as_array().unwrap().len();
+    assert!((1..40).contains(&done), "{done} of 40 windows");
+    assert_eq!(workspace.lake().leftovers(TABLE), Vec::<String>::new());
+    workspace.lakeward(&["compact", "--lake", "lake"]).exits(0);
+    assert_eq!(files(&workspace).len(), 40);
     workspace.lake().assert_holds(TABLE, &api.truth());
 }
 

@@ -45,6 +45,7 @@ pub async fn run(args: DemoArgs, log: LogFormat) -> Result<u8> {
         progress: Arc::new(Progress::new(units.len())),
         units,
         refresh: false,
+        accept_drift: false,
         jobs: 1,
         memory: None,
         limits: Limits::default(),

@@ -48,6 +48,8 @@ pub(super) fn field(name: &str, kind: FieldType) -> Field {
         max: None,
         decimal: DecimalRules::default(),
         time: TimeRules::default(),
+        drift: DriftPolicy::default(),
+        pii: false,
     }
 }
 
@@ -61,7 +63,6 @@ pub(super) fn from(field: Field, pointers: &[&str]) -> Field {
 }
 
 pub(super) fn table(fields: Vec<Field>) -> Table {
-    let warn = DriftAction::Warn;
     Table {
         file: PathBuf::from("t.yaml"),
         name: "t".to_owned(),
@@ -71,15 +72,7 @@ pub(super) fn table(fields: Vec<Field>) -> Table {
         partition_column: "date".to_owned(),
         raw_column: Some("_raw".to_owned()),
         reject_limit: 0.05,
-        drift: DriftPolicy {
-            new_field: warn,
-            missing_field: warn,
-            type_changed: warn,
-            new_value: warn,
-            renamed: warn,
-            invalid_value: warn,
-            mixed_units: warn,
-        },
+        drift: DriftPolicy::default(),
         fields,
         parquet: ParquetOptions {
             compression: Compression::Zstd(1),

@@ -8,6 +8,7 @@ use chrono::DateTime;
 
 use super::*;
 use crate::decode::{DecodeOptions, Decoder};
+use crate::drift::profile::Profile;
 use crate::json::outline::Outline;
 use crate::json::scanner::Scanner;
 use crate::json::tape::Paths;
@@ -15,7 +16,8 @@ use crate::page::Page;
 use crate::spec::keys::record_keys;
 use crate::spec::pointer::Pointer;
 use crate::spec::table::{
-    Compression, DecimalRules, DriftPolicy, OnInvalid, ParquetOptions, Scalar, TimeRules,
+    Compression, DecimalRules, DriftPolicy, Field, FieldType, OnInvalid, ParquetOptions, Scalar,
+    TimeRules,
 };
 
 const STRING: FieldType = FieldType::Scalar(Scalar::String);
@@ -35,11 +37,12 @@ fn field(name: &str, kind: FieldType, from: &[&str]) -> Field {
         max: None,
         decimal: DecimalRules::default(),
         time: TimeRules::default(),
+        drift: DriftPolicy::default(),
+        pii: false,
     }
 }
 
 fn table(fields: Vec<Field>) -> Table {
-    let warn = DriftAction::Warn;
     Table {
         file: PathBuf::from("t.yaml"),
         name: "t".to_owned(),
@@ -49,15 +52,7 @@ fn table(fields: Vec<Field>) -> Table {
         partition_column: "date".to_owned(),
         raw_column: None,
         reject_limit: 0.05,
-        drift: DriftPolicy {
-            new_field: warn,
-            missing_field: warn,
-            type_changed: warn,
-            new_value: warn,
-            renamed: warn,
-            invalid_value: warn,
-            mixed_units: warn,
-        },
+        drift: DriftPolicy::default(),
         fields,
         parquet: ParquetOptions {
             compression: Compression::Uncompressed,
@@ -84,8 +79,11 @@ fn window() -> Window {
 }
 
 fn compare(table: &Table, body: &str, earlier: Option<&str>) -> DriftReport {
-    let earlier = earlier.map(|body| shape(table, body));
-    report(table, &shape(table, body), window(), "f00d", earlier.as_ref())
+    let earlier = earlier.map(|body| Past {
+        window: "20260316T000000Z_20260317T000000Z".parse().expect("window"),
+        profile: Arc::new(Profile::of(table, &shape(table, body))),
+    });
+    report(table, &shape(table, body), window(), "f00d", earlier.as_slice())
 }
 
 /// `kind path count` of every finding.
@@ -138,7 +136,7 @@ fn what_was_not_told_apart_is_a_new_field_too() {
     let table = table(vec![id()]);
     let mut of = shape(&table, r#"[{"id":"a"},{"id":"b"}]"#);
     of.uncounted = 3;
-    let report_of = |of: &Shape| report(&table, of, window(), "f00d", None);
+    let report_of = |of: &Shape| report(&table, of, window(), "f00d", &[]);
     assert_eq!(brief(&report_of(&of)), ["new_field /* 2"]);
     // Where as many are reported as may be, they say enough.
     let keys: Vec<String> = (0..1_001).map(|n| format!("\"k{n}\":1")).collect();

@@ -32,7 +32,7 @@ use crate::spec::auth::{Auth, SecretRef};
 use crate::spec::pagination::{ByCursor, ByOffset, ByPage, CursorFrom, CursorPlace, Pagination};
 use crate::spec::pointer::Pointer;
 use crate::spec::source::{Format, Http, OnCountMismatch, RateLimit, Retry, Source, Stream};
-use crate::spec::table::{Compression, DriftAction, DriftPolicy, ParquetOptions, Table};
+use crate::spec::table::{Compression, DriftPolicy, ParquetOptions, Table};
 use crate::spec::template::{Template, TemplateValue};
 use crate::window::Window;
 
@@ -186,7 +186,6 @@ fn stream(pagination: Pagination) -> Stream {
 
 /// A table that no test here looks at.
 fn table() -> Table {
-    let warn = DriftAction::Warn;
     Table {
         file: "items.yaml".into(),
         name: "items".into(),
@@ -196,15 +195,7 @@ fn table() -> Table {
         partition_column: "date".into(),
         raw_column: None,
         reject_limit: 0.05,
-        drift: DriftPolicy {
-            new_field: warn,
-            missing_field: warn,
-            type_changed: warn,
-            new_value: warn,
-            renamed: warn,
-            invalid_value: warn,
-            mixed_units: warn,
-        },
+        drift: DriftPolicy::default(),
         fields: Vec::new(),
         parquet: ParquetOptions {
             compression: Compression::Uncompressed,

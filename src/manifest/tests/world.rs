@@ -9,6 +9,7 @@ use object_store::memory::InMemory;
 use sha2::{Digest, Sha256};
 
 use crate::clock::FixedClock;
+use crate::drift::profile::Profile;
 use crate::error::{Error, ErrorKind, Result};
 use crate::lake::data_file::StagedFile;
 use crate::lake::layout::{TableDir, WindowName, version_of};
@@ -187,7 +188,8 @@ pub(super) async fn outcome(lake: &Lake, run: &WindowRun, progress: Progress) ->
     let rejects = run.chain().dir().rejects_path(run.name(), run.attempt());
     lake.put(&rejects, "{}\n".into()).await?;
     let Progress { files, counts, .. } = progress;
-    Ok(Outcome { files, drift: None, rejects: Some(rejects), counts })
+    let profile = Some(Profile { records: counts.fetched, ..Profile::default() });
+    Ok(Outcome { files, drift: None, profile, rejects: Some(rejects), counts })
 }
 
 async fn stage(lake: &Lake, run: &WindowRun, row: &str, page: u64) -> Result<StagedFile> {

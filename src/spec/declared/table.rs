@@ -68,6 +68,50 @@ pub(crate) struct Drift {
     pub(crate) invalid_value: Option<DriftAction>,
     /// Two time units in one column. Default warn.
     pub(crate) mixed_units: Option<DriftAction>,
+    /// A share of nulls that is far from that of earlier windows. Default warn.
+    pub(crate) null_rate: Option<DriftAction>,
+    /// Numbers that are many times larger or smaller than in earlier windows. Default warn.
+    pub(crate) range_moved: Option<DriftAction>,
+    /// A number of records that is far from that of earlier windows. Default warn.
+    pub(crate) row_count: Option<DriftAction>,
+    /// How values are shown in reports. Default full.
+    pub(crate) samples: Option<Samples>,
+}
+
+/// What drift of one field leads to, where it is not as for the table.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct FieldDrift {
+    /// It is absent.
+    pub(crate) missing_field: Option<DriftAction>,
+    /// A JSON kind that is not natural for its type.
+    pub(crate) type_changed: Option<DriftAction>,
+    /// A value that is not among the known ones.
+    pub(crate) new_value: Option<DriftAction>,
+    /// Another path in place of its own.
+    pub(crate) renamed: Option<DriftAction>,
+    /// A value that was invalid and became null.
+    pub(crate) invalid_value: Option<DriftAction>,
+    /// Two time units.
+    pub(crate) mixed_units: Option<DriftAction>,
+    /// A share of nulls that is far from that of earlier windows.
+    pub(crate) null_rate: Option<DriftAction>,
+    /// Numbers that are many times larger or smaller than in earlier windows.
+    pub(crate) range_moved: Option<DriftAction>,
+    /// How its values are shown in reports. Default as the table says; of personal values redacted.
+    pub(crate) samples: Option<Samples>,
+}
+
+/// How values are shown in reports.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Samples {
+    /// Not at all.
+    None,
+    /// Letters as `x` and digits as `0`: length and punctuation remain.
+    Redacted,
+    /// As they came, 60 characters of them.
+    Full,
 }
 
 /// What a kind of drift leads to.
@@ -141,6 +185,10 @@ pub(crate) struct Field {
     pub(crate) unit: Option<Unit>,
     /// The zone of times without one: an offset such as `+05:30` or a name such as `Asia/Kolkata`. Default UTC.
     pub(crate) assume_zone: Option<String>,
+    /// What drift of this field leads to, where it is not as for the table.
+    pub(crate) drift: Option<FieldDrift>,
+    /// Whether its values are personal: reports show them redacted, and no manifest lists them. Default false.
+    pub(crate) pii: Option<bool>,
 }
 
 /// What an invalid value leads to.

@@ -9,9 +9,11 @@ use crate::spec::diagnostic::nearest;
 use crate::spec::document::{Document, Place};
 use crate::spec::pointer::Pointer;
 use crate::spec::resolve::default;
+use crate::spec::resolve::drift;
 use crate::spec::resolve::values::pointer;
 use crate::spec::table::{
-    Case, DecimalRules, Field, FieldType, MinorUnits, OnInvalid, Scalar, TimeRules, TimeUnit, Zone,
+    Case, DecimalRules, DriftPolicy, Field, FieldType, MinorUnits, OnInvalid, Scalar, TimeRules,
+    TimeUnit, Zone,
 };
 use crate::spec::yaml::Kind;
 
@@ -22,8 +24,10 @@ const TYPES: [&str; 8] =
 /// Those that a list can hold.
 const SCALARS: [&str; 7] = ["string", "bool", "int32", "int64", "float64", "date", "timestamp"];
 
-/// What a field is resolved beside: the names of all fields, and which of them are strings.
+/// What a field is resolved beside: the names of all fields, which of them are strings, and the table's drift policy.
 pub(super) struct Siblings<'a> {
+    /// What drift leads to where the field does not say otherwise.
+    pub(super) drift: DriftPolicy,
     /// The names, by index; empty where a name is missing.
     pub(super) names: Vec<&'a str>,
     /// The types as written, by index.
@@ -53,6 +57,9 @@ pub(super) fn field(
         declared::Case::Upper => Case::Upper,
     });
     let (min, max) = bounds?;
+    let pii = written.pii.unwrap_or(false);
+    let usual = (siblings.drift, pii);
+    let drift = drift::of_field(document, &place.key("drift"), written.drift.as_ref(), usual);
     let field = Field {
         name: name?.to_owned(),
         kind: kind?,
@@ -71,6 +78,8 @@ pub(super) fn field(
         max,
         decimal: decimal?,
         time: TimeRules { unit: written.unit.map(unit), assume_zone: zone? },
+        drift,
+        pii,
     };
     let default = default::default(document, &place.key("default"), written, &field)?;
     fits.then_some(Field { default, ..field })

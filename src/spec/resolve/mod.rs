@@ -6,6 +6,7 @@
 mod auth;
 mod connection;
 mod default;
+mod drift;
 mod field;
 mod format;
 mod pagination;

@@ -6,10 +6,11 @@ use serde_json::Value;
 
 use crate::spec::declared::table as declared;
 use crate::spec::document::{Document, Place};
+use crate::spec::resolve::drift;
 use crate::spec::resolve::field::{Siblings, field};
 use crate::spec::resolve::values::{name, size};
 use crate::spec::table::{
-    Compression, DriftAction, DriftPolicy, Field, FieldType, ParquetOptions, Scalar, Table,
+    Compression, DriftPolicy, Field, FieldType, ParquetOptions, Scalar, Table,
 };
 use crate::spec::yaml::Kind;
 use crate::spec::{schema_json, shape};
@@ -71,8 +72,9 @@ fn resolve(document: &mut Document, written: &declared::TableFile) -> Option<Tab
     let table_name = table_name.and_then(|text| name(document, &root.key("table"), text));
     let partition_column = partition_column(document, &root.key("partition_column"), written);
     let raw_column = raw_column(document, &root.key("raw_column"), written);
-    let fields =
-        fields(document, &root.key("fields"), written, &partition_column, raw_column.as_deref());
+    let drift = drift::policy(document, &root.key("drift"), written.drift.as_ref());
+    let own = (partition_column.as_str(), raw_column.as_deref());
+    let fields = fields(document, &root.key("fields"), written, own, drift);
     let parquet = parquet(document, &root.key("parquet"), written.parquet.as_ref());
     let fields = fields?;
     let keys = references(document, &fields, written);
@@ -86,7 +88,7 @@ fn resolve(document: &mut Document, written: &declared::TableFile) -> Option<Tab
         partition_column,
         raw_column,
         reject_limit: written.reject_limit.unwrap_or(0.05),
-        drift: drift(written.drift.as_ref()),
+        drift,
         fields: fields.into_iter().collect::<Option<_>>()?,
         parquet: parquet?,
     })
@@ -130,11 +132,12 @@ fn fields(
     document: &mut Document,
     place: &Place,
     written: &declared::TableFile,
-    partition_column: &str,
-    raw_column: Option<&str>,
+    (partition_column, raw_column): (&str, Option<&str>),
+    drift: DriftPolicy,
 ) -> Option<Vec<Option<Field>>> {
     let all = written.fields.as_ref()?;
     let siblings = Siblings {
+        drift,
         names: all.iter().map(|field| field.name.as_deref().unwrap_or_default()).collect(),
         types: all.iter().map(|field| field.r#type.as_deref().unwrap_or_default()).collect(),
     };
@@ -273,25 +276,6 @@ fn reference(
             .nearest(name, all.iter().copied());
     }
     index
-}
-
-fn drift(written: Option<&declared::Drift>) -> DriftPolicy {
-    let action =
-        |of: fn(&declared::Drift) -> Option<declared::DriftAction>| match written.and_then(of) {
-            None | Some(declared::DriftAction::Warn) => DriftAction::Warn,
-            Some(declared::DriftAction::Ignore) => DriftAction::Ignore,
-            Some(declared::DriftAction::DiscardRow) => DriftAction::DiscardRow,
-            Some(declared::DriftAction::Fail) => DriftAction::Fail,
-        };
-    DriftPolicy {
-        new_field: action(|drift| drift.new_field),
-        missing_field: action(|drift| drift.missing_field),
-        type_changed: action(|drift| drift.type_changed),
-        new_value: action(|drift| drift.new_value),
-        renamed: action(|drift| drift.renamed),
-        invalid_value: action(|drift| drift.invalid_value),
-        mixed_units: action(|drift| drift.mixed_units),
-    }
 }
 
 fn parquet(

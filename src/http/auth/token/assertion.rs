@@ -104,3 +104,65 @@ impl Assertion {
         vec![self.secret.clone()]
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // Made for these tests alone: a P-256 key in both its forms, and an RSA key too short for use.
+    const P256: &str = "-----BEGIN PRIVATE KEY-----\n\
+        MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgdrhWjK+dq6I4Op9q\n\
+        /MOcyCwSV4IUfWqF8kv6+gNFX0ChRANCAAT/MsqUF+wOvcyBndpTsPw2kdVUMw/I\n\
+        cEPeh9er12dGSph2K6FaspAjnCJOul8WpvoxESPPRPfvcGPB+Mpi2kx6\n\
+        -----END PRIVATE KEY-----";
+    const OLD_P256: &str = "-----BEGIN EC PRIVATE KEY-----\n\
+        MHcCAQEEIHa4VoyvnauiODqfavzDnMgsEleCFH1qhfJL+voDRV9AoAoGCCqGSM49\n\
+        AwEHoUQDQgAE/zLKlBfsDr3MgZ3aU7D8NpHVVDMPyHBD3ofXq9dnRkqYdiuhWrKQ\n\
+        I5wiTrpfFqb6MREjz0T373BjwfjKYtpMeg==\n\
+        -----END EC PRIVATE KEY-----";
+    const SHORT_RSA: &str = "-----BEGIN RSA PRIVATE KEY-----\n\
+        MIICXgIBAAKBgQDCV3PeWFyBSk2V9uxkM2m7v5isq7hUAR27JV6VrRLkiWKXljus\n\
+        x6aqLeaxHbes4VNwqEVEyQD7v6cZ0bxsb1BznFOl1rO8LNd69u++ZLY7bzDLCgMu\n\
+        OAQPdUuVcsLb3tV25+wV59ITBKCH7kdkjNSuXLzfIXjhA0Va02Nl+NCu4QIDAQAB\n\
+        AoGBAJiKrk8bClkNaoLIk1o/JMISrJL0IrYFPkH0Hh7b/9VUpQeZC3QeLgqsBsSF\n\
+        L/PJ1YW6/svz/gqcr1vLzdtLMFh+6VNWyCAxrws1IPCsq6yS69TXctdSDbGAbwNd\n\
+        SByQ9ozQn6ur43Ps+xvCPWvcXgEBlzSd22UNE7zTP+66jfLVAkEA9RI5ImC1DF+m\n\
+        14D/W1Y5XjyFnTjrVyzPQ50AsTjeLC02PcjFwcT+2pLHvKj9g6/nwqL+TUoIM5V4\n\
+        bda1U6182wJBAMsCF2uYJw/9TQcfDWZTZW432Wq9xrLFyQJqt25q+5PWM9G215ko\n\
+        nXX55obSYd7/ai8aigHXz+LMU3MY1eCb8fMCQBaerPlYVb2jooGnnWovxjHFgkul\n\
+        skskjqjd9+9joVYQgj4npuEgrqk7/QWTz3p1JP4ZD0HRAHrKZAg3Vhs4GxsCQQDA\n\
+        JEmgd5E5TAi03coj+Hj/OfMZWWeQWy0mkXTuGGnnAg1nx4QGHW/zcsSjBMrHcr3A\n\
+        uYC3v9iuE7BENtRv04nLAkEAmgYQrMwq2hHdDNSlknFJPm93QAZONaXHCMI8pauE\n\
+        ZWZyXydjPvMsO0vDaGqX7uCRUaPS6C1+M8Zs1zQvd7i7LQ==\n\
+        -----END RSA PRIVATE KEY-----";
+
+    fn refusal(key: &str, algorithm: JwtAlgorithm) -> Option<(String, String)> {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("key.pem");
+        std::fs::write(&path, key).expect("written");
+        let url = Url::parse("https://id.example/token").expect("a URL");
+        let error = Assertion::resolve(&url, &SecretRef::File(path), algorithm, &[]).err()?;
+        let told = format!("{error:#?} {error}");
+        let secret = key.lines().nth(1).unwrap_or("no line");
+        assert!(!told.contains(secret), "the key is shown: {told}");
+        let hint = error.hint_text().unwrap_or_default().to_owned();
+        Some((error.to_string(), hint))
+    }
+
+    #[test]
+    fn a_key_that_is_none_for_the_algorithm_says_what_is_wanted() {
+        assert!(refusal(P256, JwtAlgorithm::Es256).is_none());
+        let expect = |key: &str, algorithm, message: &str, hint: &str| {
+            let (told, hinted) = refusal(key, algorithm).expect("refused");
+            assert!(told.contains(message) && hinted.contains(hint), "{told} / {hinted}");
+        };
+        expect(OLD_P256, JwtAlgorithm::Es256, "is no PKCS#8 PEM of a P-256 key", "openssl pkcs8");
+        expect(OLD_P256, JwtAlgorithm::Rs256, "is no PEM of an RSA key", "algorithm: ES256");
+        expect(P256, JwtAlgorithm::Rs256, "is no PEM of an RSA key", "the algorithm that the key");
+        expect(SHORT_RSA, JwtAlgorithm::Rs256, "is too short a key", "2,048 bits");
+        expect(SHORT_RSA, JwtAlgorithm::Es256, "is no PKCS#8 PEM", "the algorithm that the key");
+        for algorithm in [JwtAlgorithm::Es256, JwtAlgorithm::Rs256] {
+            assert!(refusal("not a key\nof any kind", algorithm).is_some());
+        }
+    }
+}

@@ -1,0 +1,230 @@
+//! What a column's values are like beside their kinds: how large or long they are, and which they are where they are few.
+
+use std::collections::BTreeMap;
+
+use arrow::array::{Array, ArrayRef, ArrowNumericType, AsArray, PrimitiveArray, StringArray};
+use arrow::compute::{max, min};
+use arrow::datatypes::{
+    DataType, Date32Type, Decimal128Type, Float64Type, Int32Type, Int64Type, TimeUnit,
+    TimestampMicrosecondType,
+};
+use serde::{Deserialize, Serialize};
+
+/// Values that are told apart before there are many.
+const MAX_FEW: usize = 24;
+/// The longest of them, in bytes.
+const MAX_FEW_BYTES: usize = 40;
+/// Places to find one of them by its first bytes; twice as many as there can be and more.
+const SLOTS: usize = 64;
+/// Magnitudes: zero, and one for every bit of a number.
+const MAGNITUDES: usize = 128;
+
+/// How large numbers, or how long strings are.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Extent {
+    /// The least: digits without their point, days, microseconds, or bytes of a string; of a float none.
+    #[serde(with = "as_text", skip_serializing_if = "Option::is_none")]
+    pub least: Option<i128>,
+    /// The greatest.
+    #[serde(with = "as_text", skip_serializing_if = "Option::is_none")]
+    pub greatest: Option<i128>,
+    /// Numbers other than zero by magnitude: `n` counts those from 2ⁿ to 2ⁿ⁺¹, of the same digits
+    /// without their sign, and of a float's millionths.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub magnitudes: BTreeMap<u8, u64>,
+}
+
+/// The values of a string column while they are few.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Few {
+    values: Vec<(String, u64)>,
+    many: bool,
+}
+
+impl Extent {
+    /// Whether nothing was seen.
+    pub fn is_none(&self) -> bool {
+        *self == Self::default()
+    }
+
+    fn see(&mut self, bounds: Option<(i128, i128)>) {
+        let Some((least, greatest)) = bounds else { return };
+        self.least = Some(self.least.map_or(least, |known| known.min(least)));
+        self.greatest = Some(self.greatest.map_or(greatest, |known| known.max(greatest)));
+    }
+
+    /// Counts magnitudes. Nulls are given as zero, which has none.
+    fn measure(&mut self, numbers: impl Iterator<Item = u128>) {
+        let mut counts = [0_u32; MAGNITUDES + 1];
+        for number in numbers {
+            let bits = (u128::BITS - number.leading_zeros()) as usize;
+            if let Some(count) = counts.get_mut(bits) {
+                *count += 1;
+            }
+        }
+        for (magnitude, count) in (0_u8..).zip(counts.iter().skip(1)) {
+            if *count > 0 {
+                *self.magnitudes.entry(magnitude).or_default() += u64::from(*count);
+            }
+        }
+    }
+}
+
+impl Few {
+    /// The values with their counts; `None` where there are many.
+    pub fn values(&self) -> Option<&[(String, u64)]> {
+        (!self.many).then_some(&self.values)
+    }
+
+    fn see(&mut self, texts: &StringArray) {
+        if self.many {
+            return;
+        }
+        let mut places = [None; SLOTS];
+        for (at, (known, _)) in self.values.iter().enumerate() {
+            note(&mut places, known, at);
+        }
+        let mut last = usize::MAX;
+        for text in texts.iter().flatten() {
+            let same = |at: &usize| self.values.get(*at).is_some_and(|(known, _)| known == text);
+            let at = Some(last).filter(same).or_else(|| find(&places, text, &self.values));
+            let at = match at {
+                Some(at) => at,
+                None if self.values.len() == MAX_FEW || text.len() > MAX_FEW_BYTES => {
+                    (self.many, self.values) = (true, Vec::new());
+                    return;
+                }
+                None => {
+                    self.values.push((text.to_owned(), 0));
+                    note(&mut places, text, self.values.len() - 1);
+                    self.values.len() - 1
+                }
+            };
+            if let Some((_, count)) = self.values.get_mut(at) {
+                *count += 1;
+            }
+            last = at;
+        }
+    }
+}
+
+/// Where the search for a text begins: by its length and its first bytes.
+fn slot(text: &str) -> usize {
+    let mut first = [0_u8; 8];
+    let length = text.len().min(8);
+    if let (Some(to), Some(from)) = (first.get_mut(..length), text.as_bytes().get(..length)) {
+        to.copy_from_slice(from);
+    }
+    let mixed =
+        (u64::from_le_bytes(first) ^ (text.len() as u64)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    (mixed >> 58) as usize
+}
+
+/// Notes that the text's value is the one at `at`; there is always a free place.
+fn note(places: &mut [Option<usize>; SLOTS], text: &str, at: usize) {
+    let first = slot(text);
+    let free = (0..SLOTS).map(|step| (first + step) % SLOTS);
+    for place in free {
+        if let Some(place @ None) = places.get_mut(place) {
+            *place = Some(at);
+            return;
+        }
+    }
+}
+
+fn find(places: &[Option<usize>; SLOTS], text: &str, values: &[(String, u64)]) -> Option<usize> {
+    let first = slot(text);
+    (0..SLOTS)
+        .map_while(|step| places.get((first + step) % SLOTS).copied().flatten())
+        .find(|at| values.get(*at).is_some_and(|(known, _)| known == text))
+}
+
+/// Takes in the values of a page's column.
+pub(crate) fn observe(extent: &mut Extent, few: &mut Few, column: &ArrayRef) {
+    match column.data_type() {
+        DataType::Int32 => {
+            let numbers = column.as_primitive::<Int32Type>();
+            extent.see(bounds(numbers));
+            extent.measure(numbers.values().iter().map(|n| u128::from(n.unsigned_abs())));
+        }
+        DataType::Int64 => {
+            let numbers = column.as_primitive::<Int64Type>();
+            extent.see(bounds(numbers));
+            extent.measure(numbers.values().iter().map(|n| u128::from(n.unsigned_abs())));
+        }
+        DataType::Float64 => {
+            let numbers = column.as_primitive::<Float64Type>();
+            extent.measure(numbers.values().iter().map(|n| millionths(*n)));
+        }
+        DataType::Decimal128(..) => {
+            let numbers = column.as_primitive::<Decimal128Type>();
+            extent.see(bounds(numbers));
+            extent.measure(numbers.values().iter().map(|n| n.unsigned_abs()));
+        }
+        DataType::Date32 => extent.see(bounds(column.as_primitive::<Date32Type>())),
+        DataType::Timestamp(TimeUnit::Microsecond, _) => {
+            extent.see(bounds(column.as_primitive::<TimestampMicrosecondType>()));
+        }
+        DataType::Utf8 => {
+            let texts = column.as_string::<i32>();
+            extent.see(lengths(texts));
+            few.see(texts);
+        }
+        _ => {}
+    }
+}
+
+fn bounds<T>(numbers: &PrimitiveArray<T>) -> Option<(i128, i128)>
+where
+    T: ArrowNumericType,
+    T::Native: Into<i128>,
+{
+    Some((min(numbers)?.into(), max(numbers)?.into()))
+}
+
+/// The shortest and the longest, in bytes.
+fn lengths(texts: &StringArray) -> Option<(i128, i128)> {
+    let lengths = texts.iter().flatten().map(str::len);
+    let bounds = lengths.fold(None, |bounds: Option<(usize, usize)>, length| {
+        let (least, greatest) = bounds.unwrap_or((length, length));
+        Some((least.min(length), greatest.max(length)))
+    });
+    bounds.and_then(|(least, greatest)| {
+        Some((i128::try_from(least).ok()?, i128::try_from(greatest).ok()?))
+    })
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a magnitude; beyond 128 bits the greatest"
+)]
+fn millionths(number: f64) -> u128 {
+    (number.abs() * 1e6) as u128
+}
+
+/// Numbers as text: JSON readers keep only 53 bits of one.
+mod as_text {
+    use serde::de::Error as _;
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    #[expect(clippy::ref_option, reason = "serde passes fields by reference")]
+    pub(super) fn serialize<S: Serializer>(
+        number: &Option<i128>,
+        to: S,
+    ) -> Result<S::Ok, S::Error> {
+        match number {
+            Some(number) => to.collect_str(number),
+            None => to.serialize_none(),
+        }
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        from: D,
+    ) -> Result<Option<i128>, D::Error> {
+        let text = Option::<String>::deserialize(from)?;
+        text.map(|text| text.parse().map_err(D::Error::custom)).transpose()
+    }
+}
