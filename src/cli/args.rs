@@ -1,18 +1,23 @@
 //! The command line, as a newcomer reads it in `--help`.
 
+pub mod lake;
+pub mod values;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::cli::examples::{
-    CHECK_EXAMPLES, COMPACT_EXAMPLES, DEMO_EXAMPLES, EXITS, EXTRACT_EXAMPLES, INIT_EXAMPLES,
-    PEEK_EXAMPLES, PLAN_EXAMPLES, SQL_EXAMPLES, STATUS_EXAMPLES, VACUUM_EXAMPLES, VERIFY_EXAMPLES,
+use crate::cli::args::lake::{
+    CompactArgs, DriftArgs, RejectsArgs, SqlArgs, StatusArgs, VacuumArgs, VerifyArgs,
 };
-use crate::error::Result;
-use crate::spec::size::parse_size;
-use crate::window::{parse_duration, parse_instant};
+use crate::cli::args::values::{Format, duration, instant, size};
+use crate::cli::examples::{
+    CHECK_EXAMPLES, COMPACT_EXAMPLES, DEMO_EXAMPLES, DRIFT_EXAMPLES, EXITS, EXTRACT_EXAMPLES,
+    INIT_EXAMPLES, PEEK_EXAMPLES, PLAN_EXAMPLES, REJECTS_EXAMPLES, SQL_EXAMPLES, STATUS_EXAMPLES,
+    VACUUM_EXAMPLES, VERIFY_EXAMPLES,
+};
 
 /// Paginated REST APIs into typed, date-partitioned Parquet, whole or not at all.
 #[derive(Debug, Parser)]
@@ -46,15 +51,6 @@ pub enum LogFormat {
     Json,
 }
 
-/// How the result is written on stdout.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Format {
-    /// A short table for people.
-    Table,
-    /// One JSON document.
-    Json,
-}
-
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -82,6 +78,12 @@ pub enum Command {
     /// Print views for DuckDB or Spark: the exact file list, and the latest row of each key.
     #[command(after_help = SQL_EXAMPLES)]
     Sql(SqlArgs),
+    /// Show what the API changed: since when, how often, where first, and the lines that would accept it.
+    #[command(after_help = DRIFT_EXAMPLES)]
+    Drift(DriftArgs),
+    /// Show the records that could not become rows, by reason, with examples.
+    #[command(after_help = REJECTS_EXAMPLES)]
+    Rejects(RejectsArgs),
     /// Re-read every published file against its manifest: rows, sha256, schema.
     #[command(after_help = VERIFY_EXAMPLES)]
     Verify(VerifyArgs),
@@ -225,117 +227,4 @@ pub struct ExtractArgs {
     /// How the result is written on stdout.
     #[arg(long, value_enum, value_name = "FORMAT", default_value_t = Format::Table)]
     pub report: Format,
-}
-
-/// Options of `status`.
-#[derive(Debug, Args)]
-pub struct StatusArgs {
-    /// The lake: a folder, file:// URL or s3://bucket/prefix.
-    #[arg(long, default_value = "./lake")]
-    pub lake: String,
-    /// The table; all of the lake by default.
-    pub table: Option<String>,
-    /// Print the published files alone, one a line: the exact list for a reader.
-    #[arg(long, conflicts_with = "format")]
-    pub files: bool,
-    /// How the result is written.
-    #[arg(long, value_enum, value_name = "FORMAT", default_value_t = Format::Table)]
-    pub format: Format,
-}
-
-/// Options of `sql`.
-#[derive(Debug, Args)]
-pub struct SqlArgs {
-    /// The lake: a folder, file:// URL or s3://bucket/prefix.
-    #[arg(long, default_value = "./lake")]
-    pub lake: String,
-    /// The table; all of the lake by default.
-    pub table: Option<String>,
-    /// For which engine.
-    #[arg(long, value_enum, default_value_t = Dialect::Duckdb)]
-    pub dialect: Dialect,
-}
-
-/// The SQL engine.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Dialect {
-    /// DuckDB 1.x.
-    Duckdb,
-    /// Spark SQL 3.x and 4.x.
-    Spark,
-}
-
-/// Options of `verify`.
-#[derive(Debug, Args)]
-pub struct VerifyArgs {
-    /// The lake: a folder, file:// URL or s3://bucket/prefix.
-    #[arg(long, default_value = "./lake")]
-    pub lake: String,
-    /// The table; all of the lake by default.
-    pub table: Option<String>,
-    /// How the result is written.
-    #[arg(long, value_enum, value_name = "FORMAT", default_value_t = Format::Table)]
-    pub format: Format,
-}
-
-/// Options of `vacuum`.
-#[derive(Debug, Args)]
-pub struct VacuumArgs {
-    /// The lake: a folder, file:// URL or s3://bucket/prefix.
-    #[arg(long, default_value = "./lake")]
-    pub lake: String,
-    /// The table; all of the lake by default.
-    pub table: Option<String>,
-    /// Leaves alone what was written later than this long ago.
-    #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "7d")]
-    pub older_than: Duration,
-    /// Deletes; without it, what would be deleted is only named.
-    #[arg(long)]
-    pub delete: bool,
-    /// How the result is written.
-    #[arg(long, value_enum, value_name = "FORMAT", default_value_t = Format::Table)]
-    pub format: Format,
-}
-
-/// Options of `compact`.
-#[derive(Debug, Args)]
-pub struct CompactArgs {
-    /// The lake: a folder, file:// URL or s3://bucket/prefix.
-    #[arg(long, default_value = "./lake")]
-    pub lake: String,
-    /// The table; all of the lake by default.
-    pub table: Option<String>,
-    /// Files of less than half of this are merged, up to about this size.
-    #[arg(long, value_name = "SIZE", value_parser = size, default_value = "512MiB")]
-    pub target_file: u64,
-    /// Says what would be merged, and writes nothing.
-    #[arg(long)]
-    pub dry_run: bool,
-    /// How the result is written.
-    #[arg(long, value_enum, value_name = "FORMAT", default_value_t = Format::Table)]
-    pub format: Format,
-}
-
-/// An instant, or a message that shows the form: clap prints no hints.
-fn instant(text: &str) -> Result<DateTime<Utc>, String> {
-    with_form(parse_instant(text))
-}
-
-/// A length of time, or a message that shows the form.
-fn duration(text: &str) -> Result<Duration, String> {
-    with_form(parse_duration(text))
-}
-
-/// A number of bytes over zero, or a message that shows the form.
-fn size(text: &str) -> Result<u64, String> {
-    let wrong =
-        || format!("`{text}` is no size: write a number and a unit, such as 256MiB or 1GiB");
-    parse_size(text).filter(|bytes| *bytes > 0).ok_or_else(wrong)
-}
-
-fn with_form<T>(parsed: Result<T>) -> Result<T, String> {
-    parsed.map_err(|error| match error.hint_text() {
-        Some(hint) => format!("{error}: {hint}"),
-        None => error.to_string(),
-    })
 }

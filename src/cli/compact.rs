@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use crate::cli::args::{CompactArgs, Format};
+use crate::cli::args::lake::CompactArgs;
+use crate::cli::args::values::Format;
 use crate::cli::render::{Align, TextTable, bounds, json, out, thousands};
 use crate::cli::signals;
 use crate::cli::tables::chosen;

@@ -66,6 +66,17 @@ pub(super) const SQL_EXAMPLES: &str = "\
     \x20 lakeward sql payments > views.sql && duckdb -init views.sql\n\
     \x20 lakeward sql payments --dialect spark > views.sql && spark-sql -i views.sql";
 
+pub(super) const DRIFT_EXAMPLES: &str = "\
+    Examples:\n\
+    \x20 lakeward drift payments --date 2026-03-17\n\
+    \x20 lakeward drift --lake s3://bucket/raw --since 2026-03-01 --format html > drift.html\n\n\
+    Exit 0 whatever was found: it is `extract` that fails by the policy (exit 7).";
+
+pub(super) const REJECTS_EXAMPLES: &str = "\
+    Examples:\n\
+    \x20 lakeward rejects payments --date 2026-03-17\n\
+    \x20 lakeward rejects --since 2026-03-01 --format json";
+
 pub(super) const VACUUM_EXAMPLES: &str = "\
     Examples:\n\
     \x20 lakeward vacuum --lake s3://bucket/lake                        # names them, deletes nothing\n\

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::cli::args::{ExtractArgs, Format, LogFormat};
+use crate::cli::args::values::Format;
+use crate::cli::args::{ExtractArgs, LogFormat};
 use crate::cli::render::{Align, TextTable, bounds, json, out, thousands};
 use crate::cli::{failures, progress, selection, signals};
 use crate::clock::{Clock as _, SystemClock};

@@ -5,6 +5,7 @@ mod check;
 mod compact;
 mod completions;
 pub mod demo;
+mod drift;
 mod examples;
 mod extract;
 pub mod failures;
@@ -14,6 +15,7 @@ mod logging;
 mod peek;
 mod plan;
 mod progress;
+mod rejects;
 mod render;
 mod sample;
 mod selection;
@@ -43,6 +45,8 @@ pub async fn run(cli: Cli) -> Result<u8> {
         Command::Extract(args) => extract::run(args, log).await,
         Command::Status(args) => status::run(args).await,
         Command::Sql(args) => sql::run(args).await,
+        Command::Drift(args) => drift::run(args).await,
+        Command::Rejects(args) => rejects::run(args).await,
         Command::Verify(args) => verify::run(args).await,
         Command::Vacuum(args) => vacuum::run(args).await,
         Command::Compact(args) => compact::run(args).await,

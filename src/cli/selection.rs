@@ -1,10 +1,11 @@
-//! `--date`, `--from`, `--to`, `--every` and `--lookback`, as windows.
+//! `--date`, `--from`, `--to`, `--every` and `--lookback` as windows; `--since` and the like as bounds.
 
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::cli::args::Windows;
+use crate::cli::args::lake::Within;
 use crate::error::{Error, ErrorKind, Result};
 use crate::window::Window;
 
@@ -33,5 +34,36 @@ pub(crate) fn windows(
             "name one day with --date 2026-03-17, a range with --from and --to, \
              or the last days with --lookback 2d",
         )),
+    }
+}
+
+/// A part of a lake's windows: those that end after the one and begin before the other instant.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bounds {
+    after: Option<DateTime<Utc>>,
+    before: Option<DateTime<Utc>>,
+}
+
+impl Bounds {
+    /// The bounds that the options name.
+    ///
+    /// # Errors
+    /// `Usage` where a range ends before it begins.
+    pub(crate) fn of(options: &Within) -> Result<Self> {
+        let (after, before) = match (options.date, options.from, options.to) {
+            (Some(date), ..) => (Some(date), date.checked_add_signed(TimeDelta::days(1))),
+            (_, Some(from), Some(to)) => {
+                let window = Window::new(from, to)?;
+                (Some(window.start), Some(window.end))
+            }
+            _ => (options.since, None),
+        };
+        Ok(Self { after, before })
+    }
+
+    /// Whether some of the window lies within.
+    pub(crate) fn touch(&self, window: &Window) -> bool {
+        self.after.is_none_or(|after| window.end > after)
+            && self.before.is_none_or(|before| window.start < before)
     }
 }

@@ -1,6 +1,6 @@
 //! `lakeward sql`: views for DuckDB and Spark over the exact files, and over the latest row of each key.
 
-use crate::cli::args::{Dialect, SqlArgs};
+use crate::cli::args::lake::{Dialect, SqlArgs};
 use crate::cli::render::out;
 use crate::cli::tables::chosen;
 use crate::error::Result;

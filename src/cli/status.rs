@@ -3,7 +3,8 @@
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
-use crate::cli::args::{Format, StatusArgs};
+use crate::cli::args::lake::StatusArgs;
+use crate::cli::args::values::Format;
 use crate::cli::render::{Align, TextTable, bounds, json, out, shortened, thousands};
 use crate::cli::tables::chosen;
 use crate::error::Result;

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use chrono::TimeDelta;
 use serde::Serialize;
 
-use crate::cli::args::{Format, VacuumArgs};
+use crate::cli::args::lake::VacuumArgs;
+use crate::cli::args::values::Format;
 use crate::cli::render::{counted, json, out};
 use crate::cli::tables::chosen;
 use crate::clock::{Clock, SystemClock};

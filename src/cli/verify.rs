@@ -5,7 +5,8 @@ use std::collections::HashMap;
 use arrow::datatypes::SchemaRef;
 use serde::Serialize;
 
-use crate::cli::args::{Format, VerifyArgs};
+use crate::cli::args::lake::VerifyArgs;
+use crate::cli::args::values::Format;
 use crate::cli::render::{counted, json, out};
 use crate::cli::tables::chosen;
 use crate::clock::{Clock as _, SystemClock};

@@ -3,6 +3,7 @@
 //! A window's shape, as the decoder has seen it, is compared with what is declared (`compare`) and with the profiles of
 //! earlier windows (`over_time`), which their manifests keep. What it showed itself becomes its own `profile`.
 
+pub mod changes;
 mod compare;
 pub mod finding;
 pub mod history;

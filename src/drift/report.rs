@@ -9,6 +9,7 @@ use crate::drift::compare::Comparison;
 use crate::drift::finding::Finding;
 use crate::drift::history::{History, Past};
 use crate::drift::renamed::renamings;
+use crate::error::{Error, ErrorKind, Result};
 use crate::spec::table::{DriftAction, Table};
 use crate::window::Window;
 
@@ -54,6 +55,27 @@ impl DriftReport {
             finding.observed = observed;
         }
         self
+    }
+
+    /// Reads a report that was written.
+    ///
+    /// # Errors
+    /// `Store` for another format, a cut file, or one that is no report.
+    pub fn decode(text: &[u8]) -> Result<Self> {
+        #[derive(Deserialize)]
+        struct Format {
+            version: u32,
+        }
+        let broken = |cause: serde_json::Error| {
+            Error::new(ErrorKind::Store, "it is cut or no drift report").caused_by(cause)
+        };
+        let Format { version } = serde_json::from_slice(text).map_err(broken)?;
+        if version != VERSION {
+            let message = format!("it has format {version}, this lakeward reads {VERSION}");
+            return Err(Error::new(ErrorKind::Store, message)
+                .hint("use the lakeward that wrote it, or a later one"));
+        }
+        serde_json::from_slice(text).map_err(broken)
     }
 
     /// One line a finding, for logs.

@@ -12,7 +12,7 @@
 //! - [`budget`]: the memory that the windows of a run share.
 //! - [`settle`]: superseded rows dropped, small files merged.
 //! - [`compact`]: the files of a committed window, to be fewer.
-//! - [`dead_letters`]: records that could not become rows.
+//! - [`dead_letters`]: records that could not become rows; [`letters`] reads them back.
 //! - [`verify`]: a data file against what its manifest says.
 
 pub mod budget;
@@ -22,6 +22,7 @@ pub mod dead_letters;
 pub mod dedupe;
 mod event;
 pub mod layout;
+pub mod letters;
 pub mod parquet;
 pub mod partitions;
 pub mod read_back;

@@ -12,6 +12,7 @@ mod bad_input;
 mod canary;
 mod compact;
 mod crash;
+mod drift;
 mod entrances;
 mod extract;
 mod formats;

@@ -11,7 +11,8 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
-use crate::cli::args::{Format, PeekArgs};
+use crate::cli::args::PeekArgs;
+use crate::cli::args::values::Format;
 use crate::cli::render::{json, out};
 use crate::cli::signals::stop_on_signals;
 use crate::clock::{Clock as _, SystemClock};

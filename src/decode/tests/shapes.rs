@@ -126,6 +126,9 @@ fn discard_row() {
     for (code, set, record) in kinds {
         let mut strict = table(fields());
         set(&mut strict.drift, discard);
+        for field in &mut strict.fields {
+            set(&mut field.drift, discard);
+        }
         let (_, decoded) = decode(strict, &format!("[{clean},{record},{clean}]"));
         assert_eq!(decoded.rejects.len(), 1, "{code}");
         assert_eq!(decoded.rejects[0].code, code);

@@ -29,7 +29,7 @@ async fn a_committed_manifest_has_the_keys_of_the_design() {
     let json: serde_json::Value =
         serde_json::from_slice(&manifest.encode().expect("encode")).expect("json");
     let keys: Vec<&str> = json.as_object().expect("object").keys().map(String::as_str).collect();
-    insta::assert_snapshot!(keys.join(" "), @"version commit_id table source stream window state attempt run_id owner schema_fingerprint source_fingerprint checkpoint files published replaces rejects drift counts started_at committed_at failure");
+    insta::assert_snapshot!(keys.join(" "), @"version commit_id table source stream window state attempt run_id owner schema_fingerprint source_fingerprint checkpoint files published replaces rejects drift profile counts started_at committed_at failure");
     insta::assert_snapshot!(json["checkpoint"].to_string(), @r#"{"next":null,"pages":2,"seen":[],"records":2,"api_total":null,"parts":{"keys":[],"rejects":[],"shape":[]}}"#);
     insta::assert_snapshot!(json["window"].to_string(), @r#"{"start":"2026-03-16T00:00:00Z","end":"2026-03-17T00:00:00Z"}"#);
     let file: Vec<&str> =

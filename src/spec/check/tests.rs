@@ -322,7 +322,7 @@ fn unknown_keys_name_the_nearest_one() {
     f.yaml:6:10: unknown key `new_feld`, did you mean `new_field`?
       6 | drift: { new_feld: warn }
         |          ^^^^^^^^
-      hint: known here: new_field, missing_field, type_changed, new_value, renamed, invalid_value, mixed_units
+      hint: known here: new_field, missing_field, type_changed, new_value, renamed, invalid_value, mixed_units, null_rate, range_moved, row_count, samples
     "#);
     assert_snapshot!(said(&field("{ name: x, type: string, form: /x }")), @r#"
     f.yaml:6:30: unknown key `form`, did you mean `from`?

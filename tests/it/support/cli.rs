@@ -119,9 +119,14 @@ pub(crate) struct Workspace {
 }
 
 impl Workspace {
+    /// A workspace without files.
+    pub(crate) fn empty() -> Self {
+        Self { dir: tempfile::tempdir().unwrap() }
+    }
+
     /// A workspace for this source.
     pub(crate) fn new(source: &SourceYaml) -> Self {
-        let workspace = Self { dir: tempfile::tempdir().unwrap() };
+        let workspace = Self::empty();
         workspace.write("source.yaml", &source.text());
         workspace.write("schema.yaml", schema_yaml());
         workspace

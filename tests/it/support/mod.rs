@@ -4,6 +4,7 @@ pub(crate) mod cli;
 pub(crate) mod lake;
 pub(crate) mod paged_api;
 pub(crate) mod raw_server;
+pub(crate) mod vendor;
 
 use std::time::{Duration, Instant};
 

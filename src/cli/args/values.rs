@@ -1,0 +1,43 @@
+//! The values of options: instants, lengths of time, sizes, and the form of a result.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use clap::ValueEnum;
+
+use crate::error::Result;
+use crate::spec::size::parse_size;
+use crate::window::{parse_duration, parse_instant};
+
+/// How the result is written on stdout.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// A short table for people.
+    Table,
+    /// One JSON document.
+    Json,
+}
+
+/// An instant, or a message that shows the form: clap prints no hints.
+pub(super) fn instant(text: &str) -> Result<DateTime<Utc>, String> {
+    with_form(parse_instant(text))
+}
+
+/// A length of time, or a message that shows the form.
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
+    with_form(parse_duration(text))
+}
+
+/// A number of bytes over zero, or a message that shows the form.
+pub(super) fn size(text: &str) -> Result<u64, String> {
+    let wrong =
+        || format!("`{text}` is no size: write a number and a unit, such as 256MiB or 1GiB");
+    parse_size(text).filter(|bytes| *bytes > 0).ok_or_else(wrong)
+}
+
+fn with_form<T>(parsed: Result<T>) -> Result<T, String> {
+    parsed.map_err(|error| match error.hint_text() {
+        Some(hint) => format!("{error}: {hint}"),
+        None => error.to_string(),
+    })
+}

@@ -1,0 +1,92 @@
+//! The drift of a lake as one HTML file: no script, no network, light and dark, from a phone to a wide screen.
+
+use crate::cli::drift::words::{heading, meaning, path, percent, place, seen, since};
+use crate::cli::drift::{Document, StreamDrift, timeline};
+use crate::cli::render::{counted, one_line};
+use crate::drift::changes::Change;
+use crate::drift::finding::action_name;
+
+const STYLE: &str = include_str!("page.css");
+
+/// The whole page.
+pub(super) fn page(document: &Document) -> String {
+    let title = format!("Drift of {}", document.lake);
+    let body: String = match document.streams.as_slice() {
+        [] => "<p>No drift report in these windows.</p>\n".to_owned(),
+        streams => streams.iter().map(section).collect(),
+    };
+    format!(
+        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+         <meta name=\"color-scheme\" content=\"light dark\">\n<title>{0}</title>\n\
+         <style>\n{STYLE}</style>\n</head>\n<body>\n<h1>{0}</h1>\n{body}</body>\n</html>\n",
+        escaped(&title)
+    )
+}
+
+fn section(stream: &StreamDrift) -> String {
+    let mut text = format!("<section>\n<h2>{}</h2>\n", escaped(&heading(stream)));
+    for change in &stream.changes {
+        text.push_str(&card(change));
+    }
+    if let Some(picture) = timeline::picture(stream) {
+        text.push_str(&format!(
+            "<h3>Share of records with each field, by window</h3>\n<div class=\"wide\">\n{picture}</div>\n"
+        ));
+    }
+    text + "</section>\n"
+}
+
+/// One change: what, since when, how often, where, and what would accept it.
+fn card(change: &Change) -> String {
+    let finding = &change.finding;
+    let severity = action_name(finding.severity);
+    let over = if change.current { "" } else { " over" };
+    let mut rows = vec![
+        ("since", since(change)),
+        ("expected", finding.expected.clone()),
+        ("seen", seen(finding)),
+        (
+            "share",
+            format!(
+                "{} of the last window's records; {} in {}",
+                percent(finding.share),
+                counted(change.records, "record"),
+                counted(change.windows, "window")
+            ),
+        ),
+    ];
+    rows.extend(place(change).map(|place| ("first", place)));
+    rows.push(("which means", meaning(finding.severity).to_owned()));
+    let rows: String = rows
+        .iter()
+        .map(|(what, text)| format!("<dt>{what}</dt><dd>{}</dd>\n", escaped(text)))
+        .collect();
+    format!(
+        "<article class=\"{severity}{over}\">\n<h3><span>{severity}</span> {} <code>{}</code></h3>\n\
+         <dl>\n{rows}</dl>\n<p>To accept:</p>\n<pre>{}</pre>\n</article>\n",
+        finding.kind.name().replace('_', " "),
+        escaped(path(finding)),
+        escaped_lines(&finding.suggestion),
+    )
+}
+
+/// Text of others in one line, with nothing that is HTML.
+pub(super) fn escaped(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for c in one_line(text).chars() {
+        match c {
+            '&' => escaped.push_str("&amp;"),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '"' => escaped.push_str("&quot;"),
+            '\'' => escaped.push_str("&#39;"),
+            c => escaped.push(c),
+        }
+    }
+    escaped
+}
+
+fn escaped_lines(text: &str) -> String {
+    text.lines().map(escaped).collect::<Vec<_>>().join("\n")
+}

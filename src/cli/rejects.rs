@@ -1,0 +1,202 @@
+//! `lakeward rejects`: the records that could not become rows, by reason, with examples.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use crate::cli::args::lake::RejectsArgs;
+use crate::cli::args::values::Format;
+use crate::cli::render::{Align, TextTable, bounds, json, out, shortened, thousands};
+use crate::cli::selection::Bounds;
+use crate::cli::tables::chosen;
+use crate::error::{Error, ErrorKind, Result};
+use crate::lake::layout::TableDir;
+use crate::lake::letters::{ReadLetter, read_letters};
+use crate::lake::store::Lake;
+use crate::manifest::snapshot::snapshot;
+use crate::manifest::version::{Manifest, State};
+use crate::window::Window;
+
+/// Examples of a reason.
+const EXAMPLES: usize = 3;
+/// The longest record that an example shows whole, in bytes.
+const MAX_EXAMPLE: usize = 4 << 10;
+/// Characters of a cell in the terminal.
+const CELL: usize = 80;
+
+#[derive(Serialize)]
+struct Document {
+    lake: String,
+    reasons: Vec<ByReason>,
+    /// Lines that could not be read.
+    unreadable: Vec<String>,
+}
+
+/// All records that are refused for one reason.
+#[derive(Serialize)]
+struct ByReason {
+    table: String,
+    source: String,
+    stream: String,
+    code: String,
+    field: Option<String>,
+    records: u64,
+    windows: u64,
+    since: Window,
+    last: Window,
+    examples: Vec<Example>,
+}
+
+/// One of them.
+#[derive(Serialize)]
+struct Example {
+    window: Window,
+    page: u64,
+    index: u64,
+    message: String,
+    /// Without it where it is longer than 4 KiB.
+    record: Option<Box<RawValue>>,
+    /// The file of dead letters that it is in, relative to the lake.
+    path: String,
+}
+
+/// Prints the reasons; exit 6 where a file has lines that cannot be read.
+pub(crate) async fn run(args: RejectsArgs) -> Result<u8> {
+    let lake = Lake::open_existing(&args.lake)?;
+    let within = Bounds::of(&args.within)?;
+    let mut found = Found::default();
+    for dir in chosen(&lake, args.table.as_deref()).await? {
+        found.read_table(&lake, &dir, within).await?;
+    }
+    let unreadable: Vec<String> = found.broken.iter().map(described).collect();
+    let mut reasons: Vec<ByReason> = found.reasons.into_values().collect();
+    reasons.sort_by(|a, b| b.records.cmp(&a.records));
+    let document = Document { lake: lake.describe().to_owned(), reasons, unreadable };
+    match args.format {
+        Format::Json => json(&document)?,
+        Format::Table => out(&text(&document))?,
+    }
+    found.broken.into_iter().next().map_or(Ok(0), Err)
+}
+
+type Key = (String, String, String, String, Option<String>);
+
+#[derive(Default)]
+struct Found {
+    reasons: BTreeMap<Key, ByReason>,
+    broken: Vec<Error>,
+}
+
+impl Found {
+    async fn read_table(&mut self, lake: &Lake, dir: &TableDir, within: Bounds) -> Result<()> {
+        for window in snapshot(lake, dir).await?.windows {
+            let manifest = &window.manifest;
+            let failed = manifest.state == State::Failed && manifest.rejects.is_some();
+            let attempt = if failed { Some(manifest.clone()) } else { manifest.as_committed() };
+            let Some(attempt) = attempt.filter(|_| within.touch(&manifest.window)) else {
+                continue;
+            };
+            let Some(path) = attempt.rejects.clone() else { continue };
+            read_letters(lake, &path, |letter| match letter {
+                Ok(letter) => self.add(&attempt, &path, letter),
+                Err(error) => self.broken.push(error),
+            })
+            .await
+            .map_err(|error| missing(error, lake, &path))?;
+        }
+        Ok(())
+    }
+
+    fn add(&mut self, of: &Manifest, path: &str, letter: ReadLetter) {
+        let ReadLetter { page, index, error, record } = letter;
+        let (table, source, stream) = (of.table.clone(), of.source.clone(), of.stream.clone());
+        let key = (table, source, stream, error.code, error.field);
+        let reason = self.reasons.entry(key.clone()).or_insert_with(|| {
+            let (table, source, stream, code, field) = key;
+            let (since, last) = (of.window, of.window);
+            let (records, windows, examples) = (0, 0, Vec::new());
+            ByReason { table, source, stream, code, field, records, windows, since, last, examples }
+        });
+        if reason.windows == 0 || reason.last != of.window {
+            reason.windows += 1;
+        }
+        reason.records += 1;
+        reason.last = of.window;
+        if reason.examples.len() < EXAMPLES {
+            let short = record.get().len() <= MAX_EXAMPLE;
+            reason.examples.push(Example {
+                window: of.window,
+                page,
+                index,
+                message: error.message,
+                record: short.then_some(record),
+                path: path.to_owned(),
+            });
+        }
+    }
+}
+
+fn missing(error: Error, lake: &Lake, path: &str) -> Error {
+    if error.kind() != ErrorKind::Store {
+        return error;
+    }
+    Error::new(ErrorKind::Store, "the dead letters that a manifest names cannot be read")
+        .with("object", lake.url_of(path))
+        .hint("the rows are not concerned; a refresh of the window writes the file anew")
+        .caused_by(error)
+}
+
+fn described(error: &Error) -> String {
+    let context = error.context().map(|(key, value)| format!(", {key} {value}"));
+    format!("{}{}", error.message(), context.collect::<String>())
+}
+
+fn text(document: &Document) -> String {
+    if document.reasons.is_empty() {
+        return "no dead letters in these windows\n".to_owned();
+    }
+    let mut table = TextTable::new(&[
+        ("table", Align::Left),
+        ("stream", Align::Left),
+        ("reason", Align::Left),
+        ("field", Align::Left),
+        ("records", Align::Right),
+        ("windows", Align::Right),
+        ("since", Align::Left),
+        ("last", Align::Left),
+        ("for example", Align::Left),
+    ]);
+    for reason in &document.reasons {
+        let example = reason.examples.first();
+        table.row(vec![
+            reason.table.clone(),
+            reason.stream.clone(),
+            reason.code.clone(),
+            reason.field.clone().unwrap_or_default(),
+            thousands(reason.records),
+            thousands(reason.windows),
+            bounds(&reason.since),
+            bounds(&reason.last),
+            example.map(|example| shortened(&example.message, CELL)).unwrap_or_default(),
+        ]);
+    }
+    let mut text = table.text();
+    for reason in &document.reasons {
+        for example in reason.examples.iter().take(1) {
+            let record =
+                example.record.as_ref().map_or("(longer than 4 KiB)", |record| record.get());
+            let name = reason.field.as_deref().unwrap_or("record");
+            text.push_str(&format!(
+                "\n{} {name}: {} page {}, record {}\n  {}\n  {}\n",
+                reason.code,
+                bounds(&example.window),
+                example.page,
+                example.index,
+                shortened(record, 2 * CELL),
+                example.path,
+            ));
+        }
+    }
+    text
+}
