@@ -69,6 +69,7 @@ pub(super) const SQL_EXAMPLES: &str = "\
 pub(super) const DRIFT_EXAMPLES: &str = "\
     Examples:\n\
     \x20 lakeward drift payments --date 2026-03-17\n\
+    \x20 lakeward drift payments --patch --schema payments.yaml > new.yaml   # with the lines that accept it\n\
     \x20 lakeward drift --lake s3://bucket/raw --since 2026-03-01 --format html > drift.html\n\n\
     Exit 0 whatever was found: it is `extract` that fails by the policy (exit 7).";
 

@@ -52,10 +52,17 @@ impl Table {
     /// # Errors
     /// `Config` that holds everything that is wrong, each with file, line, column and the line itself.
     pub fn load(path: &Path) -> Result<Self> {
-        let mut document = Document::read(path).map_err(|unread| rejected(&[*unread]))?;
-        let table = resolve::table::table(&mut document);
-        table.ok_or_else(|| rejected(&document.diagnostics()))
+        table_of(Document::read(path).map_err(|unread| rejected(&[*unread]))?)
     }
+}
+
+/// The table that a document declares.
+///
+/// # Errors
+/// As [`Table::load`].
+pub(crate) fn table_of(mut document: Document) -> Result<Table> {
+    let table = resolve::table::table(&mut document);
+    table.ok_or_else(|| rejected(&document.diagnostics()))
 }
 
 /// One error that holds all that was found.

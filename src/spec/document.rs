@@ -132,6 +132,11 @@ impl Document {
         document
     }
 
+    /// The file's text.
+    pub(crate) fn text(&self) -> &str {
+        &self.text
+    }
+
     /// The file's name.
     pub(crate) fn file(&self) -> &Path {
         &self.file

@@ -9,6 +9,7 @@ mod fingerprint;
 pub mod keys;
 mod masking;
 pub mod pagination;
+pub mod patch;
 pub mod pointer;
 mod resolve;
 pub mod scalar;

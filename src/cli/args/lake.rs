@@ -1,5 +1,6 @@
 //! The options of the commands that look at a lake, or after it.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -76,6 +77,12 @@ pub struct DriftArgs {
     /// How the result is written.
     #[arg(long, value_enum, value_name = "FORMAT", default_value_t = DriftFormat::Table)]
     pub format: DriftFormat,
+    /// Print the schema file with the proposed lines worked in, of what the last window shows.
+    #[arg(long, requires = "schema", requires = "table", conflicts_with = "format")]
+    pub patch: bool,
+    /// The schema file of the table, for --patch.
+    #[arg(long, value_name = "FILE", requires = "patch")]
+    pub schema: Option<PathBuf>,
 }
 
 /// How a drift report is written on stdout.

@@ -19,6 +19,7 @@ use crate::manifest::version::{Drift, State};
 
 mod html;
 mod markdown;
+mod patch;
 mod timeline;
 mod words;
 
@@ -60,6 +61,9 @@ pub(crate) async fn run(args: DriftArgs) -> Result<u8> {
     let mut streams = Vec::new();
     for dir in chosen(&lake, args.table.as_deref()).await? {
         streams.extend(of_table(&lake, &dir, within).await?);
+    }
+    if let Some(schema) = args.schema.filter(|_| args.patch) {
+        return patch::run(&schema, &streams);
     }
     let document = Document { lake: lake.describe().to_owned(), streams };
     match args.format {

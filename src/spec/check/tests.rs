@@ -328,7 +328,7 @@ fn unknown_keys_name_the_nearest_one() {
     f.yaml:6:30: unknown key `form`, did you mean `from`?
       6 |   - { name: x, type: string, form: /x }
         |                              ^^^^
-      hint: known here: name, type, from, required, on_invalid, default, known, case, min, max, integers, minor_digits, currency, round, decimal_mark, unit, assume_zone
+      hint: known here: name, type, from, required, on_invalid, default, known, case, min, max, integers, minor_digits, currency, round, decimal_mark, unit, assume_zone, drift, pii
     "#);
 }
 
