@@ -10,13 +10,13 @@ use chrono::{DateTime, Utc};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::cli::args::lake::{
-    CompactArgs, DriftArgs, RejectsArgs, SqlArgs, StatusArgs, VacuumArgs, VerifyArgs,
+    CompactArgs, DriftArgs, RedecodeArgs, RejectsArgs, SqlArgs, StatusArgs, VacuumArgs, VerifyArgs,
 };
 use crate::cli::args::values::{Format, duration, instant, size};
 use crate::cli::examples::{
     CHECK_EXAMPLES, COMPACT_EXAMPLES, DEMO_EXAMPLES, DRIFT_EXAMPLES, EXITS, EXTRACT_EXAMPLES,
-    INIT_EXAMPLES, PEEK_EXAMPLES, PLAN_EXAMPLES, REJECTS_EXAMPLES, SQL_EXAMPLES, STATUS_EXAMPLES,
-    VACUUM_EXAMPLES, VERIFY_EXAMPLES,
+    INIT_EXAMPLES, PEEK_EXAMPLES, PLAN_EXAMPLES, REDECODE_EXAMPLES, REJECTS_EXAMPLES, SQL_EXAMPLES,
+    STATUS_EXAMPLES, VACUUM_EXAMPLES, VERIFY_EXAMPLES,
 };
 
 /// Paginated REST APIs into typed, date-partitioned Parquet, whole or not at all.
@@ -93,6 +93,9 @@ pub enum Command {
     /// Merge the small files of each window's partitions; the rows stay as they are.
     #[command(after_help = COMPACT_EXAMPLES)]
     Compact(CompactArgs),
+    /// Rebuild typed columns from the raw column by another schema, dead letters included; no request.
+    #[command(after_help = REDECODE_EXAMPLES)]
+    Redecode(RedecodeArgs),
     /// Print a completion script for your shell.
     Completions {
         /// The shell.

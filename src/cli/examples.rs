@@ -76,7 +76,14 @@ pub(super) const DRIFT_EXAMPLES: &str = "\
 pub(super) const REJECTS_EXAMPLES: &str = "\
     Examples:\n\
     \x20 lakeward rejects payments --date 2026-03-17\n\
-    \x20 lakeward rejects --since 2026-03-01 --format json";
+    \x20 lakeward rejects --since 2026-03-01 --format json\n\
+    \x20 lakeward rejects replay --schema schemas/payments.yaml         # lands those that it accepts";
+
+pub(super) const REDECODE_EXAMPLES: &str = "\
+    Examples:\n\
+    \x20 lakeward redecode --schema new.yaml --dry-run\n\
+    \x20 lakeward redecode --schema new.yaml --from 2026-03-01 --to 2026-04-01\n\n\
+    Each window changes at once or not at all; windows that are by the schema already are left.";
 
 pub(super) const VACUUM_EXAMPLES: &str = "\
     Examples:\n\

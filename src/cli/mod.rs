@@ -15,6 +15,7 @@ mod logging;
 mod peek;
 mod plan;
 mod progress;
+mod redecode;
 mod rejects;
 mod render;
 mod sample;
@@ -50,6 +51,7 @@ pub async fn run(cli: Cli) -> Result<u8> {
         Command::Verify(args) => verify::run(args).await,
         Command::Vacuum(args) => vacuum::run(args).await,
         Command::Compact(args) => compact::run(args).await,
+        Command::Redecode(args) => redecode::run(args).await,
         Command::Completions { shell } => completions::run(shell),
     }
 }

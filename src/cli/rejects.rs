@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use crate::cli::args::lake::RejectsArgs;
+use crate::cli::args::lake::{ListArgs, RejectsArgs, RejectsCommand};
 use crate::cli::args::values::Format;
+use crate::cli::redecode;
 use crate::cli::render::{Align, TextTable, bounds, json, out, shortened, thousands};
 use crate::cli::selection::Bounds;
 use crate::cli::tables::chosen;
@@ -61,8 +62,16 @@ struct Example {
     path: String,
 }
 
-/// Prints the reasons; exit 6 where a file has lines that cannot be read.
+/// Lists the dead letters, or tries them anew.
 pub(crate) async fn run(args: RejectsArgs) -> Result<u8> {
+    match args.command {
+        Some(RejectsCommand::Replay(args)) => redecode::replay(args).await,
+        None => list(args.list).await,
+    }
+}
+
+/// Prints the reasons; exit 6 where a file has lines that cannot be read.
+async fn list(args: ListArgs) -> Result<u8> {
     let lake = Lake::open_existing(&args.lake)?;
     let within = Bounds::of(&args.within)?;
     let mut found = Found::default();
@@ -71,7 +80,7 @@ pub(crate) async fn run(args: RejectsArgs) -> Result<u8> {
     }
     let unreadable: Vec<String> = found.broken.iter().map(described).collect();
     let mut reasons: Vec<ByReason> = found.reasons.into_values().collect();
-    reasons.sort_by(|a, b| b.records.cmp(&a.records));
+    reasons.sort_by_key(|reason| std::cmp::Reverse(reason.records));
     let document = Document { lake: lake.describe().to_owned(), reasons, unreadable };
     match args.format {
         Format::Json => json(&document)?,

@@ -11,10 +11,7 @@ use crate::decode::types::arrow_type;
 use crate::error::{Error, ErrorKind, Result};
 use crate::json::escape::mend;
 use crate::page::Page;
-use crate::spec::table::{FieldType, OnInvalid, Table};
-
-/// The column of the run's own instant.
-const EXTRACTED_AT: &str = "_extracted_at";
+use crate::spec::table::{EXTRACTED_AT, FieldType, OnInvalid, Table};
 
 /// The raw column: views into the page's body, free of copies but for records with lone surrogates, which readers of
 /// JSON refuse: there their escapes become U+FFFD (DESIGN §4). Dead letters keep them.

@@ -45,6 +45,19 @@ impl<'a> History<'a> {
         self.all.observed > 0
     }
 
+    /// Whether a window had values both in the column and at the undeclared path: neither stands for the other then.
+    pub(crate) fn have_both(&self, column: &str, path: &str) -> bool {
+        self.windows.iter().any(|past| {
+            past.profile.undeclared.contains_key(path)
+                && past.profile.fields.get(column).is_some_and(|field| field.present > 0)
+        })
+    }
+
+    /// Whether the path was found to stand in for the other one before.
+    pub(crate) fn was_renamed(&self, from: &str, to: &str) -> bool {
+        self.all.renamed.get(from).is_some_and(|known| known == to)
+    }
+
     /// Whether the path was there before, undeclared.
     pub(crate) fn has_undeclared(&self, path: &str) -> bool {
         self.all.undeclared.contains_key(path)

@@ -27,6 +27,9 @@ pub struct Profile {
     /// The hundred most frequent undeclared paths, with their values by JSON kind.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub undeclared: BTreeMap<String, CountsByName>,
+    /// Paths that stood in for declared ones, by those.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub renamed: BTreeMap<String, String>,
 }
 
 /// What a declared field was like.
@@ -66,7 +69,7 @@ pub struct FieldProfile {
 
 impl Profile {
     /// The profile of a window's shape.
-    pub fn of(table: &Table, shape: &Shape) -> Self {
+    pub(crate) fn of(table: &Table, shape: &Shape) -> Self {
         let fields = table.fields.iter().zip(&shape.fields);
         let mut paths: Vec<&PathShape> =
             shape.undeclared.iter().filter(|path| path.kinds.count() > 0).collect();
@@ -82,6 +85,7 @@ impl Profile {
                 .map(|(field, seen)| (field.name.clone(), FieldProfile::of(field, seen)))
                 .collect(),
             undeclared: undeclared.collect(),
+            renamed: BTreeMap::new(),
         }
     }
 
@@ -113,6 +117,9 @@ impl Profile {
         }
         for (path, kinds) in &other.undeclared {
             add(self.undeclared.entry(path.clone()).or_default(), kinds);
+        }
+        for (from, to) in &other.renamed {
+            self.renamed.entry(from.clone()).or_insert_with(|| to.clone());
         }
     }
 }

@@ -70,20 +70,26 @@ fn moved(
     earlier: &History<'_>,
     taken: &[&str],
 ) -> Option<Renaming> {
-    let was_there = before.is_none_or(|before| before.present > 0);
-    if seen.absent.count < shape.observed || !was_there {
+    if seen.absent.count < shape.observed {
         return None;
     }
     let from = seen.pointers.first()?.path.as_str();
+    let was_there = before.is_none_or(|before| before.present > 0);
     let appeared = |path: &&PathShape| {
         let many = path.kinds.count() >= (shape.observed * NEARLY_ALL).div_ceil(100);
-        let fresh = !earlier.has_undeclared(&path.path);
-        many && fresh && !taken.contains(&path.path.as_str()) && has_kinds_of(field, before, path)
+        let fresh = !earlier.have_both(&field.name, &path.path);
+        let known = earlier.was_renamed(from, &path.path);
+        many && (known || (was_there && fresh))
+            && !taken.contains(&path.path.as_str())
+            && has_kinds_of(field, before, path)
     };
     let likeness =
         |path: &PathShape| strsim::jaro_winkler(last_token(from), last_token(&path.path));
+    // What was found once stays so, however long ago the old path was last there.
+    let known = |path: &PathShape| earlier.was_renamed(from, &path.path);
     let candidates = shape.undeclared.iter().filter(appeared);
-    let scored = candidates.map(|path| (likeness(path), path));
+    let scored =
+        candidates.map(|path| (if known(path) { f64::INFINITY } else { likeness(path) }, path));
     let (score, to) = scored.max_by(|(a, _), (b, _)| a.total_cmp(b))?;
     (earlier.has_records() || score >= ALIKE).then(|| Renaming {
         field: field.name.clone(),
@@ -100,8 +106,8 @@ fn has_kinds_of(field: &Field, before: Option<&FieldProfile>, path: &PathShape) 
         path.kinds.seen().map(|(kind, _)| kind).filter(|kind| *kind != Kind::Null).peekable();
     kinds.peek().is_some()
         && kinds.all(|kind| match before {
-            Some(before) => before.kinds.contains_key(kind.name()),
-            None => natural.contains(&kind),
+            Some(before) if before.values_seen() > 0 => before.kinds.contains_key(kind.name()),
+            _ => natural.contains(&kind),
         })
 }
 

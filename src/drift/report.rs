@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use crate::decode::shape::Shape;
 use crate::drift::compare::Comparison;
-use crate::drift::finding::Finding;
+use crate::drift::finding::{Finding, FindingKind};
 use crate::drift::history::{History, Past};
+use crate::drift::profile::Profile;
 use crate::drift::renamed::renamings;
 use crate::error::{Error, ErrorKind, Result};
 use crate::spec::table::{DriftAction, Table};
@@ -76,6 +78,26 @@ impl DriftReport {
                 .hint("use the lakeward that wrote it, or a later one"));
         }
         serde_json::from_slice(text).map_err(broken)
+    }
+
+    /// The profile of the window that this report is of, for the comparison of later ones.
+    pub fn profile(&self, table: &Table, shape: &Shape) -> Profile {
+        let renamed = self.findings.iter().filter(|f| f.kind == FindingKind::Renamed);
+        let renamed = renamed.filter_map(|finding| {
+            Some((finding.path.clone(), finding.observed.keys().next()?.clone()))
+        });
+        Profile { renamed: renamed.collect(), ..Profile::of(table, shape) }
+    }
+
+    /// The report as it is written.
+    ///
+    /// # Errors
+    /// `Unexpected` where it has no JSON form.
+    pub fn encode(&self) -> Result<Bytes> {
+        let text = serde_json::to_vec_pretty(self).map_err(|error| {
+            Error::new(ErrorKind::Unexpected, "the drift report has no JSON form").caused_by(error)
+        })?;
+        Ok(text.into())
     }
 
     /// One line a finding, for logs.

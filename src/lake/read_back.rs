@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use arrow::array::RecordBatch;
 use arrow::datatypes::{Schema, SchemaRef};
 use bytes::{Bytes, BytesMut};
+use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::errors::ParquetError;
 use parquet::file::metadata::ParquetMetaData;
@@ -41,11 +42,28 @@ impl DataFileReader {
     /// # Errors
     /// `Store` with the path: it cannot be read, or is no Parquet.
     pub async fn open(lake: &Lake, path: &str, bytes: u64) -> Result<Self> {
+        Self::open_columns(lake, path, bytes, |_| true).await
+    }
+
+    /// The same of those columns alone that are `wanted`, by their names.
+    ///
+    /// # Errors
+    /// As [`DataFileReader::open`].
+    pub async fn open_columns(
+        lake: &Lake,
+        path: &str,
+        bytes: u64,
+        wanted: impl Fn(&str) -> bool + Send + 'static,
+    ) -> Result<Self> {
         let chunks = LakeChunks::new(lake.clone(), path.to_owned(), bytes);
         let named = path.to_owned();
         let opened = tokio::task::spawn_blocking(move || {
             let builder = ParquetRecordBatchReaderBuilder::try_new(chunks)?;
-            Ok::<_, ParquetError>(builder)
+            let names = builder.schema().fields().iter().enumerate();
+            let roots: Vec<usize> =
+                names.filter(|(_, field)| wanted(field.name())).map(|(at, _)| at).collect();
+            let mask = ProjectionMask::roots(builder.parquet_schema(), roots);
+            Ok::<_, ParquetError>(builder.with_projection(mask))
         });
         let builder =
             opened.await.map_err(|e| read_error(path, e))?.map_err(|e| read_error(path, e))?;
@@ -76,7 +94,7 @@ impl DataFileReader {
         &self.metadata
     }
 
-    /// The columns.
+    /// The columns of the file, read or not.
     pub fn schema(&self) -> &SchemaRef {
         &self.schema
     }

@@ -206,8 +206,17 @@ impl WindowRun {
     /// # Errors
     /// As [`WindowRun::publish`].
     pub async fn replace_files(self, commit: Manifest, files: Vec<StagedFile>) -> Result<Manifest> {
-        let Manifest { drift, profile, rejects, counts, .. } = commit;
+        let Manifest { drift, profile, rejects, counts, .. } = commit.clone();
         let outcome = Outcome { files, drift, profile, rejects, counts };
+        self.replace_rows(commit, outcome).await
+    }
+
+    /// Commits what `outcome` holds in place of the last commit, which was decoded from the same records: the
+    /// fingerprints are those of `commit`, and so is where its requests had come to.
+    ///
+    /// # Errors
+    /// As [`WindowRun::publish`].
+    pub async fn replace_rows(self, commit: Manifest, outcome: Outcome) -> Result<Manifest> {
         let same = |next: &mut Manifest| {
             next.schema_fingerprint = commit.schema_fingerprint;
             next.source_fingerprint = commit.source_fingerprint;

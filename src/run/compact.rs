@@ -12,12 +12,11 @@ use crate::lake::layout::TableDir;
 use crate::lake::partitions::PartitionWriter;
 use crate::lake::read_back::DataFileReader;
 use crate::lake::store::Lake;
-use crate::manifest::chain::Chain;
 use crate::manifest::hold::WindowRun;
-use crate::manifest::lease::{Take, Taken, take};
 use crate::manifest::snapshot::WindowState;
-use crate::manifest::version::{DataFile, Failure, Manifest, State};
+use crate::manifest::version::{Manifest, State};
 use crate::run::footer::Footer;
+use crate::run::rewrite::{let_go, staged, take_committed};
 
 /// What there is to do for a window that has small files to merge.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,35 +65,11 @@ pub async fn compact(
     run_id: &str,
     clock: Arc<dyn Clock>,
 ) -> Result<Option<Manifest>> {
-    let chain = Chain::new(lake.clone(), dir.clone(), window.name.clone());
-    // A table is looked at window by window: somebody may have ended a refresh since, or left one to be accepted.
-    let newest = chain.newest().await?.filter(|(number, _)| *number == window.number);
-    let Some(commit) = newest.and_then(|(_, manifest)| manifest.as_committed()) else {
-        return Ok(None);
-    };
-    let intent = Take {
-        run_id: run_id.to_owned(),
-        schema_fingerprint: commit.schema_fingerprint.clone(),
-        source_fingerprint: commit.source_fingerprint.clone(),
-        refresh: true,
-        accept_drift: false,
-    };
-    let Taken::Run(held) = take(chain, clock, intent).await? else { return Ok(None) };
-    let taken = held.manifest().await.as_committed();
-    let merged = match taken.filter(|taken| taken.committed_at == commit.committed_at) {
-        Some(commit) => {
-            merged(lake, dir, &held, &commit, target).await.map(|files| (commit, files))
-        }
-        None => Err(Error::new(ErrorKind::Held, "another run has replaced the window meanwhile")),
-    };
-    match merged {
-        Ok((commit, files)) => held.replace_files(commit, files).await.map(Some),
-        Err(error) => {
-            if let Err(second) = held.release(Failure::from(&error)).await {
-                tracing::debug!(error = %second, "could not let the window go");
-            }
-            Err(error)
-        }
+    let taken = take_committed((lake, dir), window, None, run_id, clock).await?;
+    let Some((held, commit)) = taken else { return Ok(None) };
+    match merged(lake, dir, &held, &commit, target).await {
+        Ok(files) => held.replace_files(commit, files).await.map(Some),
+        Err(error) => Err(let_go(held, error).await),
     }
 }
 
@@ -125,8 +100,4 @@ async fn merged(
     .with("rows", rows)
     .with("written", commit.counts.written)
     .hint("`lakeward verify` says which; extract the window again with --refresh"))
-}
-
-fn staged(files: &[DataFile]) -> Vec<StagedFile> {
-    files.iter().cloned().map(DataFile::into).collect()
 }

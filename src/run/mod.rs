@@ -4,18 +4,23 @@
 //! ```text
 //! plan ──> extract ──> window: take ─> fetch ─> decode ─> land (checkpoints) ─> settle ─> publish
 //! ```
+//!
+//! `compact` and `redecode` write a committed window anew from what it holds (`rewrite`).
 
 pub mod compact;
 mod conditional;
 mod ending;
 pub mod extract;
 pub mod footer;
+mod judge;
 mod landing;
 pub mod library;
 pub mod peek;
 pub mod plan;
 pub mod progress;
+pub mod redecode;
 pub mod report;
+mod rewrite;
 mod settle;
 mod shared;
 mod stages;

@@ -1,18 +1,17 @@
 //! From the last page to the commit: what was staged is settled, counted, judged, and published or kept.
 
 use crate::decode::shape::Shape;
-use crate::drift::finding::FindingKind;
-use crate::drift::profile::Profile;
-use crate::drift::report::{DriftReport, report};
+use crate::drift::finding::action_name;
+use crate::drift::report::report;
 use crate::error::{Error, ErrorKind, Result};
 use crate::manifest::hold::{Outcome, WindowRun};
 use crate::manifest::version::{Counts, Drift, Failure, Manifest};
 use crate::run::ending::let_go;
+use crate::run::judge::judge;
 use crate::run::landing::Landing;
 use crate::run::plan::Unit;
 use crate::run::shared::Run;
 use crate::spec::source::OnCountMismatch;
-use crate::spec::table::DriftAction;
 
 /// Settles and judges what has landed; publishes it, or keeps it staged and says why.
 pub(crate) async fn settle(
@@ -70,12 +69,9 @@ async fn outcome(
     let report = report(table, shape, unit.window, &table.fingerprint(), &earlier);
     // Records may name URLs as they were asked for, key and all.
     let report = report.rewritten(|text| run.client.scrub_cut(text));
-    let profile = Profile::of(table, shape).rewritten(|text| run.client.scrub_cut(text));
+    let profile = report.profile(table, shape).rewritten(|text| run.client.scrub_cut(text));
     let path = held.chain().dir().drift_path(held.name(), held.attempt());
-    let text = serde_json::to_vec_pretty(&report).map_err(|error| {
-        Error::new(ErrorKind::Unexpected, "the drift report has no JSON form").caused_by(error)
-    })?;
-    run.lake.put(&path, text.into()).await?;
+    run.lake.put(&path, report.encode()?).await?;
     for line in report.lines() {
         tracing::warn!("drift: {line}");
     }
@@ -84,12 +80,11 @@ async fn outcome(
     if !unseen.is_empty() {
         tracing::warn!(fields = unseen.join(", "), "fields that no record has: check `from`");
     }
-    let accepted = held.resumed().is_some_and(|resumed| resumed.accepted);
-    let verdict = match accepted {
-        true => Ok(tracing::warn!(
-            "publishing what drift policy or reject limit had stopped, as --accept-drift asks"
-        )),
-        false => judge(unit, &counts, &report, &path, rejects.as_deref()),
+    let verdict = if held.resumed().is_some_and(|resumed| resumed.accepted) {
+        tracing::warn!("publishing what the contract had stopped, as --accept-drift asks");
+        Ok(())
+    } else {
+        judge(table, &counts, &report, &path, rejects.as_deref())
     };
     let verdict = verdict.and_then(|()| reconcile(unit, &counts));
     let drift = Drift {
@@ -122,43 +117,6 @@ fn never_seen(shape: &Shape) -> Vec<&str> {
     never.map(|field| field.name.as_str()).collect()
 }
 
-/// The reject limit and the drift policy, in this order.
-fn judge(
-    unit: &Unit,
-    counts: &Counts,
-    report: &DriftReport,
-    drift: &str,
-    rejects: Option<&str>,
-) -> Result<()> {
-    let table = &unit.stream.table;
-    if exceeds(counts.rejected, counts.fetched, table.reject_limit) {
-        return Err(Error::new(
-            ErrorKind::Contract,
-            format!(
-                "{} of {} records were rejected, more than reject_limit {} allows",
-                counts.rejected, counts.fetched, table.reject_limit
-            ),
-        )
-        .with("dead letters", rejects.unwrap_or_default())
-        .hint("nothing was published: look at the dead letters, then mend the schema or the limit and run again; --accept-drift publishes the other rows as they are staged"));
-    }
-    // A renaming is known when the window has ended: its rows cannot be discarded one by one.
-    let discarded = report.findings.iter().any(|finding| {
-        finding.kind == FindingKind::Renamed
-            && finding.severity == DriftAction::DiscardRow
-            && finding.share > table.reject_limit
-    });
-    if discarded || report.worst() == Some(DriftAction::Fail) {
-        return Err(Error::new(
-            ErrorKind::Contract,
-            "the API has changed in a way that the drift policy forbids",
-        )
-        .with("report", drift)
-        .hint("nothing was published: the report has the lines that would accept the change; or run again with --accept-drift"));
-    }
-    Ok(())
-}
-
 /// Holds the API's total against `written + rejected + outside` (DESIGN §3).
 fn reconcile(unit: &Unit, counts: &Counts) -> Result<()> {
     let rows = counts.written + counts.rejected + counts.outside;
@@ -177,19 +135,5 @@ fn reconcile(unit: &Unit, counts: &Counts) -> Result<()> {
             .with("outside", counts.outside)
             .with("duplicates", counts.duplicates)
             .hint("nothing was published; run again when the API has settled, or declare on_count_mismatch: warn")),
-    }
-}
-
-#[expect(clippy::cast_precision_loss, reason = "a share needs no more than 52 bits")]
-fn exceeds(part: u64, whole: u64, limit: f64) -> bool {
-    part > 0 && part as f64 > limit * whole as f64
-}
-
-fn action_name(action: DriftAction) -> &'static str {
-    match action {
-        DriftAction::Ignore => "ignore",
-        DriftAction::Warn => "warn",
-        DriftAction::DiscardRow => "discard_row",
-        DriftAction::Fail => "fail",
     }
 }

@@ -7,6 +7,9 @@ use rust_decimal::Decimal;
 
 use crate::spec::pointer::Pointer;
 
+/// The column of the instant at which a row was extracted, lakeward's own: the raw column stands behind it.
+pub const EXTRACTED_AT: &str = "_extracted_at";
+
 /// A declared table, checked: names are unique and every reference is a field.
 #[derive(Clone, Debug)]
 pub struct Table {

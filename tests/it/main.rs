@@ -23,6 +23,7 @@ mod messages;
 mod pacing;
 mod peek;
 mod reach;
+mod redecode;
 mod resume;
 mod support;
 mod vacuum;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use clap::{Args, ValueEnum};
+use clap::{Args, Subcommand, ValueEnum};
 
 use crate::cli::args::values::{Format, duration, instant, size};
 
@@ -98,9 +98,48 @@ pub enum DriftFormat {
     Html,
 }
 
-/// Options of `rejects`.
+/// Options of `rejects`, or of `rejects replay`.
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub struct RejectsArgs {
+    /// What to do with them.
+    #[command(subcommand)]
+    pub command: Option<RejectsCommand>,
+    /// What is listed.
+    #[command(flatten)]
+    pub list: ListArgs,
+}
+
+/// What to do with dead letters.
+#[derive(Debug, Subcommand)]
+pub enum RejectsCommand {
+    /// Land those that a schema accepts by now, from the lake alone; no request.
+    Replay(RedecodeArgs),
+}
+
+/// Options of `redecode` and `rejects replay`.
+#[derive(Debug, Args)]
+pub struct RedecodeArgs {
+    /// The schema file; the table is the one that it names.
+    #[arg(long, value_name = "FILE")]
+    pub schema: PathBuf,
+    /// The lake: a folder, file:// URL or s3://bucket/prefix.
+    #[arg(long, default_value = "./lake")]
+    pub lake: String,
+    /// Which windows.
+    #[command(flatten)]
+    pub within: Within,
+    /// Says which windows would be decoded anew, and writes nothing.
+    #[arg(long)]
+    pub dry_run: bool,
+    /// How the result is written.
+    #[arg(long, value_enum, value_name = "FORMAT", default_value_t = Format::Table)]
+    pub format: Format,
+}
+
+/// Options of the list of dead letters.
+#[derive(Debug, Args)]
+pub struct ListArgs {
     /// The lake: a folder, file:// URL or s3://bucket/prefix.
     #[arg(long, default_value = "./lake")]
     pub lake: String,

@@ -1,8 +1,10 @@
 //! The drift of a lake as one HTML file: no script, no network, light and dark, from a phone to a wide screen.
 
+use crate::cli::drift::document::{Document, StreamDrift};
+use crate::cli::drift::markup::escaped;
+use crate::cli::drift::timeline;
 use crate::cli::drift::words::{heading, meaning, path, percent, place, seen, since};
-use crate::cli::drift::{Document, StreamDrift, timeline};
-use crate::cli::render::{counted, one_line};
+use crate::cli::render::counted;
 use crate::drift::changes::Change;
 use crate::drift::finding::action_name;
 
@@ -69,22 +71,6 @@ fn card(change: &Change) -> String {
         escaped(path(finding)),
         escaped_lines(&finding.suggestion),
     )
-}
-
-/// Text of others in one line, with nothing that is HTML.
-pub(super) fn escaped(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for c in one_line(text).chars() {
-        match c {
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '"' => escaped.push_str("&quot;"),
-            '\'' => escaped.push_str("&#39;"),
-            c => escaped.push(c),
-        }
-    }
-    escaped
 }
 
 fn escaped_lines(text: &str) -> String {

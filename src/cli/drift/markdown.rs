@@ -1,7 +1,7 @@
 //! The drift of a lake as Markdown, for a pull request or a chat.
 
+use crate::cli::drift::document::{Document, StreamDrift};
 use crate::cli::drift::words::{heading, path, percent, place, seen, since};
-use crate::cli::drift::{Document, StreamDrift};
 use crate::cli::render::{one_line, thousands};
 use crate::drift::finding::action_name;
 

@@ -2,14 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
-
 use crate::cli::args::lake::{DriftArgs, DriftFormat};
+use crate::cli::drift::document::{Document, StreamDrift, WindowDrift};
 use crate::cli::render::{json, out};
 use crate::cli::selection::Bounds;
 use crate::cli::tables::chosen;
-use crate::drift::changes::{Change, changes};
-use crate::drift::profile::Profile;
+use crate::drift::changes::changes;
 use crate::drift::report::DriftReport;
 use crate::error::{Error, ErrorKind, Result};
 use crate::lake::layout::TableDir;
@@ -17,42 +15,13 @@ use crate::lake::store::Lake;
 use crate::manifest::snapshot::{WindowState, snapshot};
 use crate::manifest::version::{Drift, State};
 
+mod document;
 mod html;
 mod markdown;
+mod markup;
 mod patch;
 mod timeline;
 mod words;
-
-/// What is told of one stream of a table.
-#[derive(Debug, Serialize)]
-struct StreamDrift {
-    table: String,
-    source: String,
-    stream: String,
-    /// What changed over all of its windows.
-    changes: Vec<Change>,
-    /// Each window that has a report.
-    windows: Vec<WindowDrift>,
-}
-
-/// What is told of a window.
-#[derive(Debug, Serialize)]
-struct WindowDrift {
-    /// `committed`, or `failed` where the report kept it from being published.
-    state: &'static str,
-    /// Where the report is, relative to the lake.
-    path: String,
-    report: DriftReport,
-    /// What its records were like, for the timeline.
-    #[serde(skip)]
-    profile: Option<Profile>,
-}
-
-#[derive(Debug, Serialize)]
-struct Document {
-    lake: String,
-    streams: Vec<StreamDrift>,
-}
 
 /// Prints the reports of the windows that were asked for, as the format says.
 pub(crate) async fn run(args: DriftArgs) -> Result<u8> {

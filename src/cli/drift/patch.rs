@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::cli::drift::StreamDrift;
+use crate::cli::drift::document::StreamDrift;
 use crate::cli::drift::words::path;
 use crate::cli::render::{one_line, out};
 use crate::drift::changes::Change;

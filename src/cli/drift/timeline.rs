@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::cli::drift::StreamDrift;
-use crate::cli::drift::html::escaped;
+use crate::cli::drift::document::StreamDrift;
+use crate::cli::drift::markup::escaped;
 use crate::cli::render::bounds;
 use crate::drift::profile::Profile;
 

@@ -1,6 +1,6 @@
 //! The drift of a lake as a table for a terminal, and the words that all formats share.
 
-use crate::cli::drift::{Document, StreamDrift};
+use crate::cli::drift::document::{Document, StreamDrift};
 use crate::cli::render::{Align, TextTable, bounds, counted, shortened, thousands};
 use crate::drift::changes::Change;
 use crate::drift::finding::{Finding, action_name};

@@ -8,7 +8,6 @@ use chrono::DateTime;
 
 use super::*;
 use crate::decode::{DecodeOptions, Decoder};
-use crate::drift::profile::Profile;
 use crate::json::outline::Outline;
 use crate::json::scanner::Scanner;
 use crate::json::tape::Paths;

@@ -10,13 +10,10 @@ use crate::spec::resolve::drift;
 use crate::spec::resolve::field::{Siblings, field};
 use crate::spec::resolve::values::{name, size};
 use crate::spec::table::{
-    Compression, DriftPolicy, Field, FieldType, ParquetOptions, Scalar, Table,
+    Compression, DriftPolicy, EXTRACTED_AT, Field, FieldType, ParquetOptions, Scalar, Table,
 };
 use crate::spec::yaml::Kind;
 use crate::spec::{schema_json, shape};
-
-/// The column of the instant at which a row was extracted.
-const EXTRACTED_AT: &str = "_extracted_at";
 
 /// Letters that a slip of the pen may get wrong.
 const SLIP: usize = 2;

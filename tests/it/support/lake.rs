@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use arrow::array::AsArray as _;
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Decimal128Type};
+use arrow::util::display::{ArrayFormatter, FormatOptions};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use serde_json::Value;
 
@@ -50,6 +51,44 @@ impl LakeDir {
         }
         files.sort();
         files
+    }
+
+    /// Every row that a reader of `TABLE/date=*/*.parquet` sees, with all of its columns but when it was extracted, as
+    /// text, sorted; the folder of its partition comes first.
+    pub(crate) fn whole_rows(&self, table: &str) -> Vec<String> {
+        let mut rows = Vec::new();
+        for file in self.listed_files(table) {
+            let folder = file.parent().unwrap().file_name().unwrap().to_str().unwrap().to_owned();
+            let reader = ParquetRecordBatchReaderBuilder::try_new(File::open(&file).unwrap());
+            for batch in reader.unwrap().build().unwrap() {
+                let batch = batch.unwrap();
+                let schema = batch.schema();
+                let names = || schema.fields().iter().map(|field| field.name().as_str());
+                let shown = FormatOptions::default().with_null("null");
+                let plain: Vec<_> = batch
+                    .columns()
+                    .iter()
+                    .map(|column| match column.data_type() {
+                        DataType::Timestamp(unit, _) => {
+                            cast(column, &DataType::Timestamp(*unit, None)).unwrap()
+                        }
+                        _ => column.clone(),
+                    })
+                    .collect();
+                let columns: Vec<_> = names()
+                    .zip(&plain)
+                    .filter(|(name, _)| *name != "_extracted_at")
+                    .map(|(name, column)| (name, ArrayFormatter::try_new(column, &shown).unwrap()))
+                    .collect();
+                rows.extend((0..batch.num_rows()).map(|row| {
+                    let cells =
+                        columns.iter().map(|(name, of)| format!("{name}={}", of.value(row)));
+                    format!("{folder} {}", cells.collect::<Vec<_>>().join(" "))
+                }));
+            }
+        }
+        rows.sort();
+        rows
     }
 
     /// Every row that a reader of `TABLE/date=*/*.parquet` sees, sorted.

@@ -120,7 +120,7 @@ fn order(dice: &mut Dice, day: i64, n: u64, from: i64, changes: Changes) -> Stri
     let fee = format!("{}.{:02}", paise / 5_000, paise % 100);
     let quote = if since(changes.requotes) { "\"" } else { "" };
     keys.push(format!("\"fee\":{quote}{fee}{quote}"));
-    let (status, method) = match since(changes.extends) && n % 10 == 0 {
+    let (status, method) = match since(changes.extends) && n.is_multiple_of(10) {
         true => ("disputed".to_owned(), "wallet".to_owned()),
         false => (
             pick(dice, &["created", "paid", "refunded"]),

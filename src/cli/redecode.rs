@@ -1,0 +1,196 @@
+//! `lakeward redecode` and `lakeward rejects replay`: rows anew from what the lake holds.
+
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use crate::cli::args::lake::RedecodeArgs;
+use crate::cli::args::values::Format;
+use crate::cli::render::{Align, TextTable, bounds, json, out, thousands};
+use crate::cli::selection::Bounds;
+use crate::cli::signals;
+use crate::clock::SystemClock;
+use crate::error::{Error, Result};
+use crate::lake::store::Lake;
+use crate::manifest::history::Profiles;
+use crate::manifest::snapshot::{WindowState, find_table, snapshot};
+use crate::manifest::version::Manifest;
+use crate::run::extract::new_run_id;
+use crate::run::redecode::{Plan, Redecode};
+use crate::run::stop::Stop;
+use crate::spec::table::Table;
+
+const GO_ON: &str = "the same command goes on with the windows that were not reached";
+
+#[derive(Serialize)]
+struct Document {
+    run_id: String,
+    dry_run: bool,
+    table: String,
+    schema_fingerprint: String,
+    /// Windows that were by the schema already, or had no dead letter to try.
+    unchanged: u64,
+    windows: Vec<Entry>,
+}
+
+#[derive(Serialize)]
+struct Entry {
+    source: String,
+    stream: String,
+    window: String,
+    #[serde(skip)]
+    shown: String,
+    written_before: u64,
+    rejected_before: u64,
+    written: Option<u64>,
+    rejected: Option<u64>,
+    drift: Option<u64>,
+    /// Why it is left as it is.
+    left: Option<&'static str>,
+    error: Option<String>,
+}
+
+/// Decodes anew the windows whose rows are by another schema.
+pub(crate) async fn run(args: RedecodeArgs) -> Result<u8> {
+    decode(args, false).await
+}
+
+/// Decodes anew the windows that have dead letters.
+pub(crate) async fn replay(args: RedecodeArgs) -> Result<u8> {
+    decode(args, true).await
+}
+
+async fn decode(args: RedecodeArgs, rejects: bool) -> Result<u8> {
+    let table = Arc::new(Table::load(&args.schema)?);
+    let lake = Lake::open_existing(&args.lake)?;
+    let within = Bounds::of(&args.within)?;
+    let dir = find_table(&lake, &table.name).await?;
+    let by = Redecode {
+        lake: lake.clone(),
+        dir: dir.clone(),
+        table,
+        run_id: new_run_id(),
+        clock: Arc::new(SystemClock),
+        history: Profiles::default(),
+    };
+    let mut windows = snapshot(&lake, &dir).await?.windows;
+    windows.retain(|window| within.touch(&window.manifest.window));
+    // Earlier ones first: a window's drift is judged by those before it.
+    windows.sort_by_key(|window| window.manifest.window.start);
+    let mut document = Document {
+        run_id: by.run_id.clone(),
+        dry_run: args.dry_run,
+        table: by.table.name.clone(),
+        schema_fingerprint: by.table.fingerprint(),
+        unchanged: 0,
+        windows: Vec::new(),
+    };
+    let failed = each(&by, windows, rejects, &mut document).await?;
+    match args.format {
+        Format::Json => json(&document)?,
+        Format::Table => out(&text(&document))?,
+    }
+    failed.map_or(Ok(0), Err)
+}
+
+/// Decodes window after window, and gives back the first failure.
+async fn each(
+    by: &Redecode,
+    windows: Vec<WindowState>,
+    rejects: bool,
+    document: &mut Document,
+) -> Result<Option<Error>> {
+    let stop = Stop::default();
+    signals::stop_on_signals(stop.clone(), "stopping after this window", Some(by.run_id.clone()))?;
+    let mut first = None;
+    for window in windows {
+        if let Some(cause) = stop.cause() {
+            return Ok(first.or_else(|| Some(cause.error().hint(GO_ON))));
+        }
+        let plan = by.planned(&window, rejects);
+        if plan == Plan::Same {
+            document.unchanged += 1;
+            continue;
+        }
+        let mut entry = Entry::new(&window, plan);
+        if plan == Plan::Decode && !document.dry_run {
+            match by.window(&window).await {
+                Ok(Some(manifest)) => entry.done(&manifest),
+                Ok(None) => entry.left = Some("another run came between: run the command again"),
+                Err(error) => first = first.or(Some(entry.failed(error))),
+            }
+        }
+        document.windows.push(entry);
+    }
+    Ok(first)
+}
+
+impl Entry {
+    fn new(window: &WindowState, plan: Plan) -> Self {
+        let manifest = &window.manifest;
+        let counts = manifest.as_committed().map(|commit| commit.counts).unwrap_or_default();
+        Self {
+            source: manifest.source.clone(),
+            stream: manifest.stream.clone(),
+            window: manifest.window.to_string(),
+            shown: bounds(&manifest.window),
+            written_before: counts.written,
+            rejected_before: counts.rejected,
+            written: None,
+            rejected: None,
+            drift: None,
+            left: if let Plan::Leave(why) = plan { Some(why) } else { None },
+            error: None,
+        }
+    }
+
+    fn done(&mut self, manifest: &Manifest) {
+        self.written = Some(manifest.counts.written);
+        self.rejected = Some(manifest.counts.rejected);
+        self.drift = manifest.drift.as_ref().map(|drift| drift.findings);
+    }
+
+    fn failed(&mut self, error: Error) -> Error {
+        tracing::error!(window = %self.window, "could not decode anew: {error}");
+        self.error = Some(error.to_string());
+        error
+    }
+}
+
+fn text(document: &Document) -> String {
+    let unchanged = match document.unchanged {
+        0 => String::new(),
+        n => format!("{} left as they are: nothing to do for them\n", thousands(n)),
+    };
+    if document.windows.is_empty() {
+        return format!("no window to decode anew\n{unchanged}");
+    }
+    let mut table = TextTable::new(&[
+        ("stream", Align::Left),
+        ("window", Align::Left),
+        ("rows", Align::Right),
+        (if document.dry_run { "would be" } else { "now" }, Align::Right),
+        ("rejected", Align::Right),
+        ("now", Align::Right),
+        ("drift", Align::Right),
+        ("note", Align::Left),
+    ]);
+    let number = |count: Option<u64>| match count {
+        Some(count) => thousands(count),
+        None if document.dry_run => "?".to_owned(),
+        None => String::new(),
+    };
+    for entry in &document.windows {
+        table.row(vec![
+            entry.stream.clone(),
+            entry.shown.clone(),
+            thousands(entry.written_before),
+            number(entry.written),
+            thousands(entry.rejected_before),
+            number(entry.rejected),
+            number(entry.drift),
+            entry.error.as_deref().or(entry.left).unwrap_or_default().to_owned(),
+        ]);
+    }
+    table.text() + &unchanged
+}

@@ -1,0 +1,85 @@
+//! The dead letters of a window, tried anew.
+
+use serde_json::value::RawValue;
+
+use crate::error::Result;
+use crate::lake::dead_letters::Letter;
+use crate::lake::letters::{ReadLetter, read_letters};
+use crate::lake::store::Lake;
+use crate::run::redecode::rows::{Origin, Rows};
+
+/// Records that are decoded at once, and bytes of them.
+const RECORDS: usize = 1_000;
+const BYTES: usize = 4 << 20;
+
+/// Decodes the records of the file at `path`; what is still refused, or was kept as a digest, stays a dead letter.
+///
+/// Memory: all of the file, which `reject_limit` keeps small.
+///
+/// # Errors
+/// `Store` for a line that cannot be read: what it held would be lost.
+pub(super) async fn read(lake: &Lake, path: &str, rows: &mut Rows) -> Result<()> {
+    let mut read = Vec::new();
+    let mut broken = None;
+    read_letters(lake, path, |letter| match letter {
+        Ok(letter) => read.push(letter),
+        Err(error) => broken = broken.take().or(Some(error)),
+    })
+    .await?;
+    if let Some(error) = broken {
+        return Err(
+            error.hint("extract the window again with --refresh, which writes the file anew")
+        );
+    }
+    let mut batch: Vec<ReadLetter> = Vec::new();
+    let mut bytes = 0;
+    for letter in read {
+        if is_digest(&letter.record) {
+            keep(rows, &letter).await?;
+            continue;
+        }
+        bytes += letter.record.get().len();
+        batch.push(letter);
+        if batch.len() == RECORDS || bytes >= BYTES {
+            land(rows, &batch).await?;
+            batch.clear();
+            bytes = 0;
+        }
+    }
+    land(rows, &batch).await
+}
+
+async fn land(rows: &mut Rows, letters: &[ReadLetter]) -> Result<()> {
+    if letters.is_empty() {
+        return Ok(());
+    }
+    let texts: Vec<&str> = letters.iter().map(|letter| letter.record.get()).collect();
+    let origins: Vec<Origin> = letters.iter().map(|letter| (letter.page, letter.index)).collect();
+    rows.land(texts.into_iter(), origins.into_iter(), None).await
+}
+
+async fn keep(rows: &mut Rows, letter: &ReadLetter) -> Result<()> {
+    rows.letter(&Letter {
+        page: letter.page,
+        index: letter.index,
+        code: &letter.error.code,
+        field: letter.error.field.as_deref(),
+        message: &letter.error.message,
+        record: letter.record.get().as_bytes(),
+    })
+    .await
+}
+
+/// Whether a record was too long for its line, which then holds its digest.
+fn is_digest(record: &RawValue) -> bool {
+    #[derive(serde::Deserialize)]
+    #[serde(deny_unknown_fields)]
+    #[expect(dead_code, reason = "its keys tell it")]
+    struct Digest {
+        sha256: String,
+        bytes: u64,
+        head: String,
+    }
+    let text = record.get();
+    text.starts_with("{\"sha256\":") && serde_json::from_str::<Digest>(text).is_ok()
+}

@@ -1,0 +1,264 @@
+//! Records that the lake holds, decoded anew and staged.
+
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, AsArray, TimestampMicrosecondArray, UInt32Array};
+use arrow::compute::{cast, take};
+use arrow::datatypes::{DataType, TimeUnit, TimestampMicrosecondType};
+use arrow::record_batch::RecordBatch;
+use bytes::Bytes;
+
+use crate::decode::shape::Shape;
+use crate::decode::{DecodeOptions, Decoder};
+use crate::error::{Error, ErrorKind, Result};
+use crate::json::outline::Outline;
+use crate::json::scanner::Scanner;
+use crate::json::tape::Paths;
+use crate::lake::budget::Budget;
+use crate::lake::data_file::StagedFile;
+use crate::lake::dead_letters::{DeadLetterWriter, Letter};
+use crate::lake::dedupe::KeyIndex;
+use crate::lake::partitions::{PartitionWriter, WriteOptions};
+use crate::lake::read_back::DataFileReader;
+use crate::lake::store::Lake;
+use crate::manifest::hold::WindowRun;
+use crate::manifest::version::{Counts, Manifest};
+use crate::page::Page;
+use crate::run::footer::Footer;
+use crate::spec::keys::record_keys;
+use crate::spec::table::{EXTRACTED_AT, Table};
+
+/// A window on its way through another schema.
+pub(super) struct Rows {
+    lake: Lake,
+    scanner: Scanner,
+    decoder: Decoder,
+    writer: PartitionWriter,
+    letters: DeadLetterWriter,
+    parts: Vec<String>,
+    pages: u64,
+    /// Rows read from data files so far.
+    read: u64,
+    rejected: u64,
+    nulled: u64,
+    /// When the window's rows were extracted, of dead letters too.
+    extracted_at: i64,
+}
+
+/// Where a record of a page comes from, as its dead letter is to say: the page and the index that it had.
+pub(super) type Origin = (u64, u64);
+
+impl Rows {
+    pub(super) fn open(
+        table: &Arc<Table>,
+        run_id: &str,
+        held: &WindowRun,
+        commit: &Manifest,
+    ) -> Result<Self> {
+        let (lake, dir) = (held.chain().lake().clone(), held.chain().dir().clone());
+        let name = held.name().clone();
+        let options = DecodeOptions { extracted_at: commit.started_at, clip: None };
+        let decoder = Decoder::new(Arc::clone(table), options)?;
+        let options = WriteOptions {
+            table: Arc::clone(table),
+            schema: decoder.schema(),
+            dir: dir.clone(),
+            window_name: name.clone(),
+            attempt: held.attempt(),
+            footer: Footer::entries(table, &name.to_string(), run_id),
+            first_file: 1,
+            keys: KeyIndex::new(table),
+            memory: Arc::new(Budget::default()).window(table),
+        };
+        let keys = record_keys(table, Paths::default()).0;
+        Ok(Self {
+            scanner: Scanner::new(Outline::of_records(&[]), keys),
+            decoder,
+            writer: PartitionWriter::new(lake.clone(), options)?,
+            letters: DeadLetterWriter::new(lake.clone(), dir, name, held.attempt(), 1),
+            lake,
+            parts: Vec::new(),
+            pages: 0,
+            read: 0,
+            rejected: 0,
+            nulled: 0,
+            extracted_at: commit.started_at.timestamp_micros(),
+        })
+    }
+
+    /// Decodes the records of a published file. They have no page any more: a dead letter of one says page 0, and its
+    /// place among the window's rows.
+    pub(super) async fn read(&mut self, file: &StagedFile) -> Result<()> {
+        let path = file.path.clone();
+        let mut reader = DataFileReader::open(&self.lake, &path, file.bytes).await?;
+        let names: Vec<String> =
+            reader.schema().fields().iter().map(|field| field.name().clone()).collect();
+        let own = names.iter().position(|name| name == EXTRACTED_AT);
+        let raw = own.and_then(|at| names.get(at + 1)).ok_or_else(|| no_raw(&path))?.clone();
+        let wanted = raw.clone();
+        reader = DataFileReader::open_columns(&self.lake, &path, file.bytes, move |name| {
+            name == EXTRACTED_AT || name == wanted
+        })
+        .await?;
+        let mut rows = 0;
+        while let Some(batch) = reader.next().await? {
+            rows += u64::try_from(batch.num_rows()).unwrap_or(u64::MAX);
+            self.batch(&batch, &raw, &path).await?;
+        }
+        if rows != file.rows {
+            let what = format!("a data file has {rows} rows instead of {}", file.rows);
+            return Err(Error::new(ErrorKind::Store, what).with("path", path));
+        }
+        Ok(())
+    }
+
+    async fn batch(&mut self, batch: &RecordBatch, raw: &str, path: &str) -> Result<()> {
+        let strange = || {
+            Error::new(ErrorKind::Store, "a data file's columns are not lakeward's")
+                .with("path", path)
+        };
+        let raw = batch.column_by_name(raw).ok_or_else(strange)?;
+        let texts = cast(raw, &DataType::Utf8View).map_err(|_| strange())?;
+        let own = batch.column_by_name(EXTRACTED_AT).ok_or_else(strange)?;
+        let micros = DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()));
+        let own = cast(own, &micros).map_err(|_| strange())?;
+        let first = self.read;
+        self.read += u64::try_from(batch.num_rows()).unwrap_or(u64::MAX);
+        if let Some(stamp) = own.as_primitive::<TimestampMicrosecondType>().iter().flatten().next()
+        {
+            self.extracted_at = stamp;
+        }
+        let texts = texts.as_string_view();
+        // A null is no record: the column has none, unless somebody else wrote it.
+        if texts.null_count() > 0 {
+            return Err(strange());
+        }
+        let origins = (first..).map(|row| (0, row));
+        self.land(texts.iter().flatten(), origins, Some(own)).await
+    }
+
+    /// Decodes records by their texts, and stages what becomes of them.
+    pub(super) async fn land<'a>(
+        &mut self,
+        texts: impl Iterator<Item = &'a str>,
+        origins: impl Iterator<Item = Origin>,
+        stamps: Option<ArrayRef>,
+    ) -> Result<()> {
+        let body = array_of(texts);
+        self.pages += 1;
+        let found = self.scanner.scan(&body).map_err(|error| {
+            Error::new(ErrorKind::Store, "a raw column holds what is no JSON").caused_by(error)
+        })?;
+        let page = Page::scanned(self.pages, body, found);
+        let decoded = self.decoder.decode(&page)?;
+        let batch = stamped(&decoded.batch, &decoded.records, stamps, self.extracted_at)?;
+        self.writer.write(&batch).await?;
+        self.nulled += decoded.nulled;
+        let origins: Vec<Origin> = origins.take(page.records.len()).collect();
+        for reject in &decoded.rejects {
+            let at = usize::try_from(reject.index).ok().and_then(|index| origins.get(index));
+            let (page, index) = at.copied().unwrap_or((0, reject.index));
+            self.letter(&Letter {
+                page,
+                index,
+                code: reject.code,
+                field: reject.field.as_deref(),
+                message: &reject.message,
+                record: &reject.record,
+            })
+            .await?;
+        }
+        Ok(())
+    }
+
+    /// Keeps a dead letter.
+    pub(super) async fn letter(&mut self, letter: &Letter<'_>) -> Result<()> {
+        self.rejected += 1;
+        self.letters.append(letter).await
+    }
+
+    /// The settled files, what became of every record, and what the records looked like.
+    pub(super) async fn settle(
+        &mut self,
+        before: &Counts,
+    ) -> Result<(Vec<StagedFile>, Counts, Shape)> {
+        let files = self.writer.barrier().await?;
+        let files = self.writer.settle(files).await?;
+        self.parts.extend(self.letters.barrier().await?);
+        let written: u64 = files.iter().map(|file| file.rows).sum();
+        let counts = Counts {
+            written,
+            rejected: self.rejected,
+            duplicates: before.duplicates + self.writer.duplicates(),
+            nulled: self.nulled,
+            ..*before
+        };
+        if !counts.add_up() {
+            return Err(Error::new(ErrorKind::Unexpected, "the counts do not add up: nothing is published")
+                .with("counts", format!("{counts:?}"))
+                .hint("`lakeward verify` says whether a file is not what it was; else please report it with the log"));
+        }
+        Ok((files, counts, self.decoder.shape().clone()))
+    }
+
+    /// Where the dead letters are, if there are some.
+    pub(super) async fn publish_letters(mut self) -> Result<Option<String>> {
+        self.letters.publish(&self.parts).await
+    }
+
+    /// Gives up what is staged.
+    pub(super) async fn abandon(self) {
+        let (data, letters) = (self.writer.abandon().await, self.letters.abandon().await);
+        if let Err(error) = data.and(letters) {
+            tracing::warn!(%error, "could not give up an upload");
+        }
+    }
+}
+
+/// The texts as one JSON array.
+fn array_of<'a>(texts: impl Iterator<Item = &'a str>) -> Bytes {
+    let mut body = vec![b'['];
+    for (n, text) in texts.enumerate() {
+        if n > 0 {
+            body.push(b',');
+        }
+        body.extend_from_slice(text.as_bytes());
+    }
+    body.push(b']');
+    body.into()
+}
+
+/// The batch with the instants at which its records were extracted.
+fn stamped(
+    batch: &RecordBatch,
+    records: &[u32],
+    stamps: Option<ArrayRef>,
+    otherwise: i64,
+) -> Result<RecordBatch> {
+    let unbuilt = |cause: arrow::error::ArrowError| {
+        Error::new(ErrorKind::Unexpected, "could not build the rows").caused_by(cause)
+    };
+    let schema = batch.schema();
+    let at = schema.index_of(EXTRACTED_AT).map_err(unbuilt)?;
+    let column = match stamps {
+        Some(stamps) => {
+            take(&stamps, &UInt32Array::from(records.to_vec()), None).map_err(unbuilt)?
+        }
+        None => {
+            let stamps = TimestampMicrosecondArray::from_value(otherwise, batch.num_rows());
+            Arc::new(stamps.with_timezone("UTC")) as ArrayRef
+        }
+    };
+    let mut columns = batch.columns().to_vec();
+    if let Some(own) = columns.get_mut(at) {
+        *own = column;
+    }
+    RecordBatch::try_new(schema, columns).map_err(unbuilt)
+}
+
+/// The error of files that do not hold their records' text.
+fn no_raw(path: &str) -> Error {
+    Error::new(ErrorKind::Usage, "the rows have no raw column: there is nothing to decode anew")
+        .with("object", path)
+        .hint("the schema that they were extracted by says `raw_column: null`: extract the window again with --refresh")
+}

@@ -1,0 +1,170 @@
+//! `lakeward redecode`: the table as if its schema had always known, from what the lake holds alone.
+
+use chrono::{Days, NaiveDate};
+use serde_json::Value;
+
+use super::support::cli::{TABLE, Workspace};
+use super::support::paged_api::{Options, PagedApi, Style};
+use super::support::vendor::{self, Changes, STEADY};
+
+fn day(index: u64) -> String {
+    (NaiveDate::from_ymd_opt(2026, 3, 17).unwrap() + Days::new(index)).to_string()
+}
+
+fn strays(workspace: &Workspace) -> Value {
+    workspace.lakeward(&["verify", "--lake", "lake", "--format", "json"]).exits(0).json()["strays"]
+        .clone()
+}
+
+#[test]
+fn patched_and_decoded_anew_it_is_as_if_the_schema_had_always_known() {
+    let changes =
+        Changes { adds: 3, renames: 5, splits: 7, requotes: 9, extends: 11, nests: 13, ..STEADY };
+    let server = vendor::start(changes);
+    let workspace = Workspace::empty();
+    workspace.write("source.yaml", &vendor::source_yaml(&server));
+    workspace.write("orders.yaml", vendor::schema_yaml());
+    let days = ["--from", &day(0), "--to", &day(16)];
+    workspace.extract(&days).exits(0);
+    let asked = server.count();
+
+    let patch = ["drift", "--lake", "lake", "orders", "--patch", "--schema", "orders.yaml"];
+    let patched = workspace.lakeward(&patch).exits(0).stdout;
+    for line in [
+        "# Orders of the shop.",
+        "# Money.",
+        "from: [/note, /remark]",
+        "upi_ref",
+        "name: customer, type: json",
+        "disputed]",
+    ] {
+        assert!(patched.contains(line), "{line} is not in\n{patched}");
+    }
+    workspace.write("new.yaml", &patched);
+    let redecode = ["redecode", "--lake", "lake", "--schema", "new.yaml", "--format", "json"];
+    let dry = workspace.lakeward(&[&redecode[..], &["--dry-run"]].concat()).exits(0).json();
+    assert_eq!(dry["windows"].as_array().unwrap().len(), 16);
+    let before = workspace.lake().whole_rows("orders");
+    let done = workspace.lakeward(&redecode).exits(0).json();
+    assert!(
+        done["windows"].as_array().unwrap().iter().all(|w| w["written"] == w["written_before"])
+    );
+    assert_eq!(server.count(), asked, "nothing is asked of the API");
+
+    let other = Workspace::empty();
+    other.write("source.yaml", &vendor::source_yaml(&server));
+    other.write("orders.yaml", &patched);
+    other.extract(&days).exits(0);
+    let (ours, fresh) = (workspace.lake().whole_rows("orders"), other.lake().whole_rows("orders"));
+    assert_ne!(ours, before);
+    assert_eq!(ours.len(), fresh.len());
+    for (ours, fresh) in ours.iter().zip(&fresh) {
+        assert_eq!(ours, fresh);
+    }
+    assert_eq!(strays(&workspace), Value::Array(vec![]));
+    // By the schema already, nothing is done; and an extraction by it finds every window committed.
+    let again = workspace.lakeward(&redecode).exits(0).json();
+    assert_eq!((&again["unchanged"], again["windows"].as_array().unwrap().len()), (&16.into(), 0));
+    workspace.write("orders.yaml", &patched);
+    workspace.extract(&days).exits(0);
+    assert_eq!(server.count(), asked + 16, "those of the other lake alone");
+    let statuses =
+        workspace.lakeward(&["status", "--lake", "lake", "--format", "json"]).exits(0).json();
+    let fingerprint = &done["schema_fingerprint"];
+    assert!(
+        statuses["windows"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .all(|w| &w["schema_fingerprint"] == fingerprint)
+    );
+}
+
+#[test]
+fn dead_letters_that_the_schema_accepts_become_rows() {
+    let api = PagedApi::start(Options::default());
+    let workspace = Workspace::reading(&api, Style::Cursor);
+    api.set(|knobs| (knobs.broken, knobs.repeated) = (9, 30));
+    workspace.extract_day(&[]).exits(0);
+    workspace.lake().assert_holds(TABLE, &api.truth());
+    let asked = api.server().count();
+    let counts = workspace.lake().manifest(TABLE)["counts"].clone();
+    assert_eq!((&counts["rejected"], &counts["duplicates"]), (&9.into(), &30.into()));
+
+    let wide =
+        workspace.with("schema.yaml", |schema| schema.replace("required: true, min: 0", "min: 0"));
+    let replay =
+        ["rejects", "replay", "--lake", "lake", "--schema", "schema.yaml", "--format", "json"];
+    let done = wide.lakeward(&replay).exits(0).json();
+    assert_eq!(
+        (&done["windows"][0]["written"], &done["windows"][0]["rejected"]),
+        (&230.into(), &0.into()),
+        "{done:#}"
+    );
+    assert_eq!(api.server().count(), asked);
+    let counts = wide.lake().manifest(TABLE)["counts"].clone();
+    assert_eq!(
+        (&counts["written"], &counts["nulled"], &counts["duplicates"]),
+        (&230.into(), &9.into(), &30.into())
+    );
+    assert_eq!(wide.lake().rows(TABLE).len(), 230);
+    assert_eq!(strays(&wide), Value::Array(vec![]));
+    wide.lakeward(&["rejects", "--lake", "lake"]).exits(0).says("no dead letters");
+    wide.lakeward(&replay).exits(0);
+
+    // And back: what the schema refuses is a dead letter again, and nothing is lost.
+    let strict = wide.with("schema.yaml", |schema| {
+        schema.replace("integers: minor, min: 0", "integers: minor, required: true, min: 0")
+    });
+    let redecode = ["redecode", "--lake", "lake", "--schema", "schema.yaml"];
+    strict.lakeward(&redecode).exits(0);
+    strict.lake().assert_holds(TABLE, &api.truth());
+    let rejects =
+        strict.lakeward(&["rejects", "--lake", "lake", "--format", "json"]).exits(0).json();
+    assert_eq!(rejects["reasons"][0]["records"], 9);
+    assert_eq!(api.server().count(), asked);
+}
+
+#[test]
+fn what_the_contract_forbids_changes_nothing() {
+    let api = PagedApi::start(Options::default());
+    let workspace = Workspace::reading(&api, Style::Cursor);
+    workspace.extract_day(&[]).exits(0);
+    let (rows, manifests) = (workspace.lake().whole_rows(TABLE), workspace.lake().manifest(TABLE));
+    let strict = workspace
+        .with("schema.yaml", |schema| schema.replace("/amount, integers", "/nowhere, integers"));
+    let redecode = ["redecode", "--lake", "lake", "--schema", "schema.yaml"];
+    strict.lakeward(&redecode).exits(7).complains(&["the window stays as it was"]);
+    assert_eq!(strict.lake().whole_rows(TABLE), rows);
+    let after = strict.lake().manifest(TABLE);
+    assert_eq!(
+        (&after["published"], &after["committed_at"]),
+        (&manifests["published"], &manifests["committed_at"])
+    );
+    // The window can be worked on at once.
+    let mended = strict.with("schema.yaml", |schema| {
+        schema.replace("/nowhere, integers", "[/total, /amount], integers")
+    });
+    mended.lakeward(&redecode).exits(0);
+    mended.lake().assert_holds(TABLE, &api.truth());
+    assert_eq!(strays(&mended), Value::Array(vec![]));
+}
+
+#[test]
+fn rows_without_their_text_cannot_be_decoded_anew() {
+    let api = PagedApi::start(Options::default());
+    let workspace = Workspace::reading(&api, Style::Cursor)
+        .with("schema.yaml", |schema| schema.replace("raw_column: _raw", "raw_column: null"));
+    workspace.extract_day(&[]).exits(0);
+    let before = workspace.lake().whole_rows(TABLE);
+    let other = workspace.with("schema.yaml", |schema| schema.replace("name: method", "name: by"));
+    let ended = other.lakeward(&["redecode", "--lake", "lake", "--schema", "schema.yaml"]).exits(2);
+    ended.complains(&["no raw column"]);
+    ended.says("raw_column: null");
+    assert_eq!(other.lake().whole_rows(TABLE), before);
+    other.write("schema.yaml", "version: 1\ntable: none\nfields: [{ name: id, type: string }]\n");
+    other
+        .lakeward(&["redecode", "--lake", "lake", "--schema", "schema.yaml"])
+        .exits(2)
+        .says("payments");
+}
