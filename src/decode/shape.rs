@@ -114,7 +114,9 @@ pub struct Sighting {
 }
 
 /// A record's place in a window.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema,
+)]
 pub struct Place {
     /// The page, from 1.
     pub page: u64,

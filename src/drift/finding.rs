@@ -3,13 +3,16 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::decode::shape::{Place, Sighting};
 use crate::spec::table::{DriftAction, DriftPolicy};
 
 /// The kinds of drift.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum FindingKind {
     /// A path that is not declared and not under a `json` field.
@@ -102,12 +105,13 @@ impl FindingKind {
 }
 
 /// A way in which a window's records differ from what was declared or seen before.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Finding {
     /// The kind.
     pub kind: FindingKind,
     /// What the policy says about it: `warn`, `discard_row` or `fail`.
     #[serde(serialize_with = "write_action", deserialize_with = "read_action")]
+    #[schemars(with = "String", extend("enum" = ["ignore", "warn", "discard_row", "fail"]))]
     pub severity: DriftAction,
     /// The JSON Pointer as received, `*` for array items.
     pub path: String,

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::decode::shape::Shape;
 use crate::drift::compare::Comparison;
@@ -12,6 +14,7 @@ use crate::drift::history::{History, Past};
 use crate::drift::profile::Profile;
 use crate::drift::renamed::renamings;
 use crate::error::{Error, ErrorKind, Result};
+use crate::spec::schema_json::written_schema;
 use crate::spec::table::{DriftAction, Table};
 use crate::window::Window;
 
@@ -19,13 +22,15 @@ use crate::window::Window;
 const VERSION: u32 = 1;
 
 /// What a window's records showed against what was declared.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(title = "lakeward drift report")]
 pub struct DriftReport {
     /// The format, 1.
     pub version: u32,
     /// The table.
     pub table: String,
     /// The window.
+    #[schemars(with = "Bounds")]
     pub window: Window,
     /// The fingerprint of the schema that it was decoded with.
     pub schema_fingerprint: String,
@@ -33,6 +38,24 @@ pub struct DriftReport {
     pub records: u64,
     /// The findings: the gravest first, then by path.
     pub findings: Vec<Finding>,
+}
+
+/// A window as it is written.
+#[derive(JsonSchema)]
+#[schemars(rename = "Window")]
+#[expect(dead_code, reason = "its form is what counts")]
+struct Bounds {
+    /// First instant inside.
+    #[schemars(extend("format" = "date-time"))]
+    start: String,
+    /// First instant after.
+    #[schemars(extend("format" = "date-time"))]
+    end: String,
+}
+
+/// The JSON Schema (draft 2020-12) of a drift report.
+pub fn report_schema() -> Value {
+    written_schema::<DriftReport>()
 }
 
 impl DriftReport {

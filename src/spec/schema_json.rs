@@ -31,6 +31,15 @@ pub fn table_schema() -> Value {
     schema
 }
 
+/// The JSON Schema (draft 2020-12) of a file that lakeward writes.
+pub(crate) fn written_schema<T: JsonSchema>() -> Value {
+    SchemaSettings::draft2020_12()
+        .for_serialize()
+        .into_generator()
+        .into_root_schema_for::<T>()
+        .to_value()
+}
+
 fn schema<T: JsonSchema>() -> Value {
     let generator = SchemaSettings::draft2020_12().for_deserialize().into_generator();
     let mut value = generator.into_root_schema_for::<T>().to_value();

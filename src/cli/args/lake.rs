@@ -96,6 +96,8 @@ pub enum DriftFormat {
     Markdown,
     /// One file for a browser, with a timeline of the fields.
     Html,
+    /// SARIF 2.1.0, for the annotations of a CI.
+    Sarif,
 }
 
 /// Options of `rejects`, or of `rejects replay`.

@@ -20,6 +20,7 @@ mod html;
 mod markdown;
 mod markup;
 mod patch;
+mod sarif;
 mod timeline;
 mod words;
 
@@ -40,6 +41,7 @@ pub(crate) async fn run(args: DriftArgs) -> Result<u8> {
         DriftFormat::Json => json(&document)?,
         DriftFormat::Markdown => out(&markdown::page(&document))?,
         DriftFormat::Html => out(&html::page(&document))?,
+        DriftFormat::Sarif => json(&sarif::log(&document))?,
     }
     Ok(0)
 }

@@ -341,3 +341,33 @@ fn reports_round_trip() {
     assert!(text.contains(r#""severity": "warn""#) && text.contains(r#""kind": "new_field""#));
     assert_eq!(serde_json::from_str::<DriftReport>(&text).expect("report"), report);
 }
+
+#[test]
+fn the_schema_of_reports_in_schemas_is_current() {
+    let file = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("schemas/drift.schema.json");
+    let wanted = format!("{:#}\n", report_schema());
+    if std::env::var_os("LAKEWARD_UPDATE").is_some() {
+        std::fs::write(&file, &wanted).expect("write the schema");
+    }
+    let found = std::fs::read_to_string(&file).unwrap_or_default();
+    assert!(
+        found == wanted,
+        "stale: run `LAKEWARD_UPDATE=1 cargo test --lib the_schema_of_reports`"
+    );
+}
+
+#[test]
+fn personal_values_are_redacted_and_others_may_be() {
+    let shy =
+        DriftPolicy { samples: crate::spec::table::Samples::Redacted, ..DriftPolicy::default() };
+    let hidden = |field: Field| Field { drift: shy, pii: true, ..field };
+    let status = Field { known: vec!["paid".into()], ..hidden(field("s", STRING, &["/s"])) };
+    let table = table(vec![hidden(id()), status, field("n", INT, &["/n"])]);
+    let body = r#"[{"id":"a7","s":"Jane Roe","n":"x9","u":"y8"}]"#;
+    let report = compare(&table, body, None);
+    let text = serde_json::to_string(&report).expect("text");
+    assert!(!text.contains("Jane") && !text.contains("a7"), "{text}");
+    assert!(text.contains("xxxx xxx") && text.contains("x0"), "{text}");
+    // The others are shown as they came.
+    assert!(text.contains("x9") && text.contains("y8"), "{text}");
+}
