@@ -173,11 +173,13 @@ impl Comparison<'_> {
         if changed.is_empty() {
             return;
         }
-        let expected = match before {
-            Some(before) => names(before.kinds.keys().map(String::as_str)),
-            None => names(natural.iter().map(|kind| kind.name())),
-        };
         let kinds: Vec<_> = changed.iter().map(|(kind, _)| *kind).collect();
+        let is_usual = |name: &&str| kinds.iter().all(|kind| kind.name() != *name);
+        let usual =
+            before.map(|before| names(before.kinds.keys().map(String::as_str).filter(is_usual)));
+        let expected = usual
+            .filter(|usual| !usual.is_empty())
+            .unwrap_or_else(|| names(natural.iter().map(|kind| kind.name())));
         self.add(
             &field.drift,
             Draft {

@@ -8,7 +8,8 @@ use futures::StreamExt as _;
 use crate::drift::history::{MOST, Past};
 use crate::drift::profile::Profile;
 use crate::error::Result;
-use crate::lake::layout::WindowName;
+use crate::lake::layout::{TableDir, WindowName};
+use crate::lake::store::Lake;
 use crate::manifest::chain::Chain;
 
 /// Chains that are read at once.
@@ -29,6 +30,21 @@ impl Profiles {
                 Vec::new()
             }
         }
+    }
+
+    /// The last committed windows of a table, of whatever stream, with their profiles. What cannot be read is left out.
+    pub async fn newest(&self, lake: &Lake, dir: &TableDir) -> Vec<(WindowName, Arc<Profile>)> {
+        let names = lake.list_dirs(&dir.all_windows_dir()).await.unwrap_or_default();
+        let mut names: Vec<WindowName> =
+            names.iter().filter_map(|name| name.parse().ok()).collect();
+        names.sort_by_key(|name| std::cmp::Reverse(name.window().start));
+        names.truncate(MOST);
+        let read = futures::stream::iter(names).map(|name| async move {
+            let chain = Chain::new(lake.clone(), dir.clone(), name.clone());
+            let past = self.profile(&chain, name.clone()).await.ok().flatten();
+            past.map(|past| (name, past.profile))
+        });
+        read.buffered(AT_ONCE).filter_map(std::future::ready).collect().await
     }
 
     /// Notes what a window has just been committed with.

@@ -14,6 +14,7 @@ use crate::lake::budget::Budget;
 use crate::lake::store::Lake;
 use crate::manifest::history::Profiles;
 use crate::page::Meter;
+use crate::run::evolution;
 use crate::run::plan::Unit;
 use crate::run::progress::Progress;
 use crate::run::report::{RunReport, Traffic, WindowReport};
@@ -106,6 +107,7 @@ async fn extract_all(extraction: Extraction) -> Result<RunReport> {
         progress,
         meter: Meter::default(),
     });
+    evolution::check(&run, &units).await?;
     let deadline = limits.deadline.map(|deadline| {
         tokio::spawn(async move {
             tokio::time::sleep(deadline).await;

@@ -10,6 +10,7 @@
 pub mod compact;
 mod conditional;
 mod ending;
+mod evolution;
 pub mod extract;
 pub mod footer;
 mod judge;

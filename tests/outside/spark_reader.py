@@ -1,6 +1,6 @@
 """Reads lakes in one local Spark session: jobs as JSON on stdin, answers as JSON on stdout.
 
-A job is {"path": FOLDER}, summarized, or {"sql": TEXT}, whose views are counted and described.
+A job is {"path": FOLDER}, summarized (with "merge" its files' schemas as one), or {"sql": TEXT}, whose views are counted and described.
 """
 
 import json
@@ -50,7 +50,8 @@ def main():
     answers = []
     for job in jobs:
         if "path" in job:
-            answers.append({"summary": summarized(spark.read.parquet(job["path"]))})
+            merged = spark.read.option("mergeSchema", str(job.get("merge", False)).lower())
+            answers.append({"summary": summarized(merged.parquet(job["path"]))})
         else:
             answers.append({"views": viewed(spark, job["sql"])})
             for table in spark.catalog.listTables():

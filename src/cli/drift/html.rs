@@ -28,14 +28,12 @@ pub(super) fn page(document: &Document) -> String {
 
 fn section(stream: &StreamDrift) -> String {
     let mut text = format!("<section>\n<h2>{}</h2>\n", escaped(&heading(stream)));
-    for change in &stream.changes {
-        text.push_str(&card(change));
-    }
     if let Some(picture) = timeline::picture(stream) {
         text.push_str(&format!(
             "<h3>Share of records with each field, by window</h3>\n<div class=\"wide\">\n{picture}</div>\n"
         ));
     }
+    text.extend(stream.changes.iter().map(card));
     text + "</section>\n"
 }
 

@@ -1,7 +1,7 @@
 //! The drift of a lake as Markdown, for a pull request or a chat.
 
 use crate::cli::drift::document::{Document, StreamDrift};
-use crate::cli::drift::words::{heading, path, percent, place, seen, since};
+use crate::cli::drift::words::{accepting, heading, path, percent, place, seen, since};
 use crate::cli::render::{one_line, thousands};
 use crate::drift::finding::action_name;
 
@@ -43,14 +43,9 @@ fn section(stream: &StreamDrift) -> String {
             text.push_str(&format!("- {}: {}\n", code(path(&change.finding)), escaped(&place)));
         }
     }
-    let current: Vec<&str> = stream
-        .changes
-        .iter()
-        .filter(|change| change.current)
-        .map(|change| change.finding.suggestion.as_str())
-        .collect();
-    if !current.is_empty() {
-        let lines = current.join("\n").replace("```", "'''");
+    let lines = accepting(stream);
+    if !lines.is_empty() {
+        let lines = lines.join("\n").replace("```", "'''");
         text.push_str(&format!(
             "\nTo accept, in the schema file of `{}`:\n\n```yaml\n{lines}\n```\n",
             stream.table

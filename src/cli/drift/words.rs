@@ -1,7 +1,7 @@
 //! The drift of a lake as a table for a terminal, and the words that all formats share.
 
 use crate::cli::drift::document::{Document, StreamDrift};
-use crate::cli::render::{Align, TextTable, bounds, counted, shortened, thousands};
+use crate::cli::render::{Align, TextTable, bounds, counted, one_line, shortened, thousands};
 use crate::drift::changes::Change;
 use crate::drift::finding::{Finding, action_name};
 use crate::spec::table::DriftAction;
@@ -52,20 +52,28 @@ fn of_stream(stream: &StreamDrift) -> String {
     text.push_str("\nfirst seen:\n");
     for change in &stream.changes {
         if let Some(place) = place(change) {
-            text.push_str(&format!(
-                "  {} {}: {place}\n",
-                change.finding.kind.name(),
-                path(&change.finding)
-            ));
+            let of = format!("{} {}: {place}", change.finding.kind.name(), path(&change.finding));
+            text.push_str(&format!("  {}\n", one_line(&of)));
         }
     }
     text.push_str(&format!("\nto accept, in the schema file of {}:\n", stream.table));
-    for change in stream.changes.iter().filter(|change| change.current) {
-        for line in change.finding.suggestion.lines() {
-            text.push_str(&format!("  {line}\n"));
-        }
+    for line in accepting(stream) {
+        text.push_str(&format!("  {}\n", one_line(line)));
     }
     text
+}
+
+/// The lines that would accept what the last window showed, each once.
+pub(super) fn accepting(stream: &StreamDrift) -> Vec<&str> {
+    let mut lines: Vec<&str> = Vec::new();
+    for change in stream.changes.iter().filter(|change| change.current) {
+        for line in change.finding.suggestion.lines() {
+            if !lines.contains(&line) {
+                lines.push(line);
+            }
+        }
+    }
+    lines
 }
 
 /// `payments of gateway: 3 changes in 14 windows, 2026-03-01 to 2026-03-14`.
@@ -92,11 +100,11 @@ pub(super) fn path(finding: &Finding) -> &str {
     if finding.path.is_empty() { "(all records)" } else { &finding.path }
 }
 
-/// Since which window, and until which where it is over.
+/// Since which window, and until which where it is over, or has become what is usual.
 pub(super) fn since(change: &Change) -> String {
     match change.current {
         true => bounds(&change.since),
-        false if change.since == change.last => format!("{} only", bounds(&change.since)),
+        false if change.since == change.last => bounds(&change.since),
         false => format!("{} to {}", bounds(&change.since), bounds(&change.last)),
     }
 }

@@ -2,9 +2,8 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, TimestampMicrosecondArray, UInt32Array};
-use arrow::compute::{cast, take};
-use arrow::datatypes::{DataType, TimeUnit, TimestampMicrosecondType};
+use arrow::array::{Array, ArrayRef, AsArray, TimestampMicrosecondArray};
+use arrow::datatypes::TimestampMicrosecondType;
 use arrow::record_batch::RecordBatch;
 use bytes::Bytes;
 
@@ -118,17 +117,14 @@ impl Rows {
                 .with("path", path)
         };
         let raw = batch.column_by_name(raw).ok_or_else(strange)?;
-        let texts = cast(raw, &DataType::Utf8View).map_err(|_| strange())?;
+        let texts = raw.as_string_view_opt().ok_or_else(strange)?;
         let own = batch.column_by_name(EXTRACTED_AT).ok_or_else(strange)?;
-        let micros = DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()));
-        let own = cast(own, &micros).map_err(|_| strange())?;
+        let own = own.as_primitive_opt::<TimestampMicrosecondType>().ok_or_else(strange)?;
         let first = self.read;
         self.read += u64::try_from(batch.num_rows()).unwrap_or(u64::MAX);
-        if let Some(stamp) = own.as_primitive::<TimestampMicrosecondType>().iter().flatten().next()
-        {
+        if let Some(stamp) = own.iter().flatten().next() {
             self.extracted_at = stamp;
         }
-        let texts = texts.as_string_view();
         // A null is no record: the column has none, unless somebody else wrote it.
         if texts.null_count() > 0 {
             return Err(strange());
@@ -142,7 +138,7 @@ impl Rows {
         &mut self,
         texts: impl Iterator<Item = &'a str>,
         origins: impl Iterator<Item = Origin>,
-        stamps: Option<ArrayRef>,
+        stamps: Option<&TimestampMicrosecondArray>,
     ) -> Result<()> {
         let body = array_of(texts);
         self.pages += 1;
@@ -232,7 +228,7 @@ fn array_of<'a>(texts: impl Iterator<Item = &'a str>) -> Bytes {
 fn stamped(
     batch: &RecordBatch,
     records: &[u32],
-    stamps: Option<ArrayRef>,
+    stamps: Option<&TimestampMicrosecondArray>,
     otherwise: i64,
 ) -> Result<RecordBatch> {
     let unbuilt = |cause: arrow::error::ArrowError| {
@@ -240,15 +236,13 @@ fn stamped(
     };
     let schema = batch.schema();
     let at = schema.index_of(EXTRACTED_AT).map_err(unbuilt)?;
-    let column = match stamps {
-        Some(stamps) => {
-            take(&stamps, &UInt32Array::from(records.to_vec()), None).map_err(unbuilt)?
-        }
-        None => {
-            let stamps = TimestampMicrosecondArray::from_value(otherwise, batch.num_rows());
-            Arc::new(stamps.with_timezone("UTC")) as ArrayRef
-        }
+    let of = |record: &u32| {
+        let stamp = stamps.zip(usize::try_from(*record).ok());
+        let stamp = stamp.filter(|(stamps, row)| *row < stamps.len() && stamps.is_valid(*row));
+        stamp.map_or(otherwise, |(stamps, row)| stamps.value(row))
     };
+    let column: TimestampMicrosecondArray = records.iter().map(|record| Some(of(record))).collect();
+    let column: ArrayRef = Arc::new(column.with_timezone("UTC"));
     let mut columns = batch.columns().to_vec();
     if let Some(own) = columns.get_mut(at) {
         *own = column;
