@@ -230,8 +230,11 @@ impl Decoder {
         let rows = page.tape.rows.len();
         let mut columns: Vec<ArrayRef> =
             self.plans.iter_mut().map(|plan| plan.column.finish()).collect::<Result<_>>()?;
-        for (shape, column) in self.shape.fields.iter_mut().zip(&columns) {
-            extent::observe(&mut shape.extent, &mut shape.few, column);
+        let fields = self.table.fields.iter().zip(&mut self.shape.fields);
+        for ((field, shape), column) in fields.zip(&columns) {
+            // Of a value that is declared, or personal, no list is kept.
+            let few = (field.known.is_empty() && !field.pii).then_some(&mut shape.few);
+            extent::observe(&mut shape.extent, few, column);
         }
         let stamps = TimestampMicrosecondArray::from_value(self.extracted_at, rows);
         columns.push(Arc::new(stamps.with_timezone("UTC")));

@@ -19,6 +19,9 @@ const SLOTS: usize = 64;
 /// Magnitudes: zero, and one for every bit of a number.
 const MAGNITUDES: usize = 128;
 
+/// Numbers of a page that are measured.
+const MEASURED: usize = 250;
+
 /// How large numbers, or how long strings are.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -29,7 +32,7 @@ pub struct Extent {
     /// The greatest.
     #[serde(with = "as_text", skip_serializing_if = "Option::is_none")]
     pub greatest: Option<i128>,
-    /// Numbers other than zero by magnitude: `n` counts those from 2ⁿ to 2ⁿ⁺¹, of the same digits
+    /// Some of the numbers other than zero by magnitude: `n` counts those from 2ⁿ to 2ⁿ⁺¹, of the same digits
     /// without their sign, and of a float's millionths.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub magnitudes: BTreeMap<u8, u64>,
@@ -55,11 +58,12 @@ impl Extent {
         self.greatest = Some(self.greatest.map_or(greatest, |known| known.max(greatest)));
     }
 
-    /// Counts magnitudes. Nulls are given as zero, which has none.
-    fn measure(&mut self, numbers: impl Iterator<Item = u128>) {
+    /// Counts the magnitudes of some of the numbers: the middle of a few hundred tells a page's. Nulls are given as zero,
+    /// which has none.
+    fn measure<T: Copy>(&mut self, numbers: &[T], magnitude: impl Fn(T) -> u128) {
         let mut counts = [0_u32; MAGNITUDES + 1];
-        for number in numbers {
-            let bits = (u128::BITS - number.leading_zeros()) as usize;
+        for number in numbers.iter().step_by(numbers.len().div_ceil(MEASURED).max(1)) {
+            let bits = (u128::BITS - magnitude(*number).leading_zeros()) as usize;
             if let Some(count) = counts.get_mut(bits) {
                 *count += 1;
             }
@@ -142,26 +146,26 @@ fn find(places: &[Option<usize>; SLOTS], text: &str, values: &[(String, u64)]) -
 }
 
 /// Takes in the values of a page's column.
-pub(crate) fn observe(extent: &mut Extent, few: &mut Few, column: &ArrayRef) {
+pub(crate) fn observe(extent: &mut Extent, few: Option<&mut Few>, column: &ArrayRef) {
     match column.data_type() {
         DataType::Int32 => {
             let numbers = column.as_primitive::<Int32Type>();
             extent.see(bounds(numbers));
-            extent.measure(numbers.values().iter().map(|n| u128::from(n.unsigned_abs())));
+            extent.measure(numbers.values(), |n| u128::from(n.unsigned_abs()));
         }
         DataType::Int64 => {
             let numbers = column.as_primitive::<Int64Type>();
             extent.see(bounds(numbers));
-            extent.measure(numbers.values().iter().map(|n| u128::from(n.unsigned_abs())));
+            extent.measure(numbers.values(), |n| u128::from(n.unsigned_abs()));
         }
         DataType::Float64 => {
             let numbers = column.as_primitive::<Float64Type>();
-            extent.measure(numbers.values().iter().map(|n| millionths(*n)));
+            extent.measure(numbers.values(), millionths);
         }
         DataType::Decimal128(..) => {
             let numbers = column.as_primitive::<Decimal128Type>();
             extent.see(bounds(numbers));
-            extent.measure(numbers.values().iter().map(|n| n.unsigned_abs()));
+            extent.measure(numbers.values(), i128::unsigned_abs);
         }
         DataType::Date32 => extent.see(bounds(column.as_primitive::<Date32Type>())),
         DataType::Timestamp(TimeUnit::Microsecond, _) => {
@@ -170,7 +174,9 @@ pub(crate) fn observe(extent: &mut Extent, few: &mut Few, column: &ArrayRef) {
         DataType::Utf8 => {
             let texts = column.as_string::<i32>();
             extent.see(lengths(texts));
-            few.see(texts);
+            if let Some(few) = few {
+                few.see(texts);
+            }
         }
         _ => {}
     }
@@ -186,14 +192,18 @@ where
 
 /// The shortest and the longest, in bytes.
 fn lengths(texts: &StringArray) -> Option<(i128, i128)> {
-    let lengths = texts.iter().flatten().map(str::len);
-    let bounds = lengths.fold(None, |bounds: Option<(usize, usize)>, length| {
-        let (least, greatest) = bounds.unwrap_or((length, length));
-        Some((least.min(length), greatest.max(length)))
-    });
-    bounds.and_then(|(least, greatest)| {
-        Some((i128::try_from(least).ok()?, i128::try_from(greatest).ok()?))
-    })
+    let ends = texts.value_offsets();
+    let lengths = ends.iter().zip(ends.iter().skip(1)).map(|(start, end)| end - start);
+    let span =
+        |(least, greatest): (i32, i32), length: i32| (least.min(length), greatest.max(length));
+    let (least, greatest) = match texts.nulls().filter(|nulls| nulls.null_count() > 0) {
+        None => lengths.fold((i32::MAX, i32::MIN), span),
+        Some(nulls) => {
+            let valid = lengths.zip(nulls.iter()).filter(|(_, valid)| *valid);
+            valid.map(|(length, _)| length).fold((i32::MAX, i32::MIN), span)
+        }
+    };
+    (least <= greatest).then_some((least.into(), greatest.into()))
 }
 
 #[expect(
