@@ -238,3 +238,82 @@ mod as_text {
         text.map(|text| text.parse().map_err(D::Error::custom)).transpose()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow::array::{Decimal128Array, Float64Array, Int64Array};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn of(columns: &[ArrayRef]) -> (Extent, Few) {
+        let (mut extent, mut few) = (Extent::default(), Few::default());
+        for column in columns {
+            observe(&mut extent, Some(&mut few), column);
+        }
+        (extent, few)
+    }
+
+    proptest! {
+        /// As a map counts them, until there are too many or one is too long; over pages as over one.
+        #[test]
+        fn few_values_are_counted_and_many_are_not(
+            pages in prop::collection::vec(
+                prop::collection::vec(prop::option::of("[abé]{0,3}|[a-z]{0,1}|x{38,42}"), 0..80), 1..4),
+        ) {
+            let columns: Vec<ArrayRef> = pages
+                .iter()
+                .map(|page| Arc::new(StringArray::from(page.clone())) as ArrayRef)
+                .collect();
+            let (extent, few) = of(&columns);
+            let all: Vec<&String> = pages.iter().flatten().flatten().collect();
+            let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
+            for text in &all {
+                *counts.entry(text.as_str()).or_default() += 1;
+            }
+            let many = counts.len() > MAX_FEW || all.iter().any(|text| text.len() > MAX_FEW_BYTES);
+            match few.values() {
+                Some(values) => {
+                    prop_assert!(!many);
+                    let seen: BTreeMap<&str, u64> =
+                        values.iter().map(|(text, count)| (text.as_str(), *count)).collect();
+                    prop_assert_eq!(seen, counts);
+                }
+                None => prop_assert!(many),
+            }
+            let lengths = || all.iter().map(|text| i128::try_from(text.len()).unwrap_or(0));
+            prop_assert_eq!((extent.least, extent.greatest), (lengths().min(), lengths().max()));
+        }
+
+        #[test]
+        fn numbers_are_bounded_and_measured(numbers in prop::collection::vec(prop::option::of(any::<i64>()), 0..200)) {
+            let (extent, few) = of(&[Arc::new(Int64Array::from(numbers.clone()))]);
+            let all = || numbers.iter().flatten().copied().map(i128::from);
+            prop_assert_eq!((extent.least, extent.greatest), (all().min(), all().max()));
+            let mut magnitudes: BTreeMap<u8, u64> = BTreeMap::new();
+            for number in all().filter(|number| *number != 0) {
+                let magnitude = u8::try_from(number.unsigned_abs().ilog2()).unwrap_or(u8::MAX);
+                *magnitudes.entry(magnitude).or_default() += 1;
+            }
+            prop_assert_eq!(&extent.magnitudes, &magnitudes);
+            prop_assert_eq!(few.values(), Some(&[][..]));
+            let text = serde_json::to_string(&extent).expect("JSON");
+            prop_assert_eq!(serde_json::from_str::<Extent>(&text).expect("read"), extent);
+        }
+    }
+
+    #[test]
+    fn the_ends_of_decimals_and_floats() {
+        let most = 10_i128.pow(38) - 1;
+        let decimals = Decimal128Array::from(vec![Some(-most), None, Some(most)]);
+        let decimals = decimals.with_precision_and_scale(38, 2).expect("decimals");
+        let (extent, _) = of(&[Arc::new(decimals)]);
+        assert_eq!((extent.least, extent.greatest), (Some(-most), Some(most)));
+        assert_eq!(extent.magnitudes, BTreeMap::from([(126, 2)]));
+        let floats = Float64Array::from(vec![0.0, -1.5, f64::MAX, f64::NAN, f64::INFINITY, 1e-9]);
+        let (extent, _) = of(&[Arc::new(floats)]);
+        assert_eq!((extent.least, extent.magnitudes), (None, BTreeMap::from([(20, 1), (127, 2)])));
+    }
+}
