@@ -1,5 +1,6 @@
 //! `lakeward redecode` and `lakeward rejects replay`: rows anew from what the lake holds.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -10,7 +11,7 @@ use crate::cli::render::{Align, TextTable, bounds, json, out, thousands};
 use crate::cli::selection::Bounds;
 use crate::cli::signals;
 use crate::clock::SystemClock;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::lake::store::Lake;
 use crate::manifest::history::Profiles;
 use crate::manifest::snapshot::{WindowState, find_table, snapshot};
@@ -62,6 +63,12 @@ pub(crate) async fn replay(args: RedecodeArgs) -> Result<u8> {
 
 async fn decode(args: RedecodeArgs, rejects: bool) -> Result<u8> {
     let table = Arc::new(Table::load(&args.schema)?);
+    if table.raw_column.is_none() {
+        let message = "the schema has `raw_column: null`: the records' text would be gone for good";
+        return Err(Error::new(ErrorKind::Usage, message)
+            .with("schema", args.schema.display())
+            .hint("leave the raw column in, or extract the windows again with --refresh"));
+    }
     let lake = Lake::open_existing(&args.lake)?;
     let within = Bounds::of(&args.within)?;
     let dir = find_table(&lake, &table.name).await?;
@@ -72,9 +79,11 @@ async fn decode(args: RedecodeArgs, rejects: bool) -> Result<u8> {
         run_id: new_run_id(),
         clock: Arc::new(SystemClock),
         history: Profiles::default(),
+        accept_drift: args.accept_drift,
     };
     let mut windows = snapshot(&lake, &dir).await?.windows;
     windows.retain(|window| within.touch(&window.manifest.window));
+    of_one_stream(&mut windows, args.stream.as_deref())?;
     // Earlier ones first: a window's drift is judged by those before it.
     windows.sort_by_key(|window| window.manifest.window.start);
     let mut document = Document {
@@ -91,6 +100,31 @@ async fn decode(args: RedecodeArgs, rejects: bool) -> Result<u8> {
         Format::Table => out(&text(&document))?,
     }
     failed.map_or(Ok(0), Err)
+}
+
+/// Leaves the windows of one stream: a schema file is written for the records of one.
+fn of_one_stream(windows: &mut Vec<WindowState>, wanted: Option<&str>) -> Result<()> {
+    let name = |window: &WindowState| {
+        (
+            format!("{}.{}", window.manifest.source, window.manifest.stream),
+            window.manifest.stream.clone(),
+        )
+    };
+    let all: BTreeSet<String> = windows.iter().map(|window| name(window).0).collect();
+    if let Some(wanted) = wanted {
+        windows.retain(|window| wanted == name(window).0 || wanted == name(window).1);
+    }
+    let left: BTreeSet<String> = windows.iter().map(|window| name(window).0).collect();
+    if left.len() == 1 || all.is_empty() {
+        return Ok(());
+    }
+    let all: Vec<String> = all.into_iter().collect();
+    let message = match left.len() {
+        0 => format!("no windows of stream `{}`", wanted.unwrap_or_default()),
+        _ => "the table has rows of several streams".to_owned(),
+    };
+    Err(Error::new(ErrorKind::Usage, message)
+        .hint(format!("say which one the schema file is of with --stream: {}", all.join(", "))))
 }
 
 /// Decodes window after window, and gives back the first failure.

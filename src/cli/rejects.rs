@@ -56,7 +56,7 @@ struct Example {
     page: u64,
     index: u64,
     message: String,
-    /// Without it where it is longer than 4 KiB.
+    /// Without it where it is longer than 4 KiB, or has values that are not to be shown.
     record: Option<Box<RawValue>>,
     /// The file of dead letters that it is in, relative to the lake.
     path: String,
@@ -74,7 +74,7 @@ pub(crate) async fn run(args: RejectsArgs) -> Result<u8> {
 async fn list(args: ListArgs) -> Result<u8> {
     let lake = Lake::open_existing(&args.lake)?;
     let within = Bounds::of(&args.within)?;
-    let mut found = Found::default();
+    let mut found = Found { show_values: args.show_values, ..Found::default() };
     for dir in chosen(&lake, args.table.as_deref()).await? {
         found.read_table(&lake, &dir, within).await?;
     }
@@ -93,6 +93,7 @@ type Key = (String, String, String, String, Option<String>);
 
 #[derive(Default)]
 struct Found {
+    show_values: bool,
     reasons: BTreeMap<Key, ByReason>,
     broken: Vec<Error>,
 }
@@ -119,6 +120,8 @@ impl Found {
 
     fn add(&mut self, of: &Manifest, path: &str, letter: ReadLetter) {
         let ReadLetter { page, index, error, record } = letter;
+        let hidden =
+            if self.show_values { Hidden::Nothing } else { hidden(of, error.field.as_deref()) };
         let (table, source, stream) = (of.table.clone(), of.source.clone(), of.stream.clone());
         let key = (table, source, stream, error.code, error.field);
         let reason = self.reasons.entry(key.clone()).or_insert_with(|| {
@@ -133,17 +136,56 @@ impl Found {
         reason.records += 1;
         reason.last = of.window;
         if reason.examples.len() < EXAMPLES {
-            let short = record.get().len() <= MAX_EXAMPLE;
+            let shown = hidden == Hidden::Nothing && record.get().len() <= MAX_EXAMPLE;
+            let message = match hidden {
+                Hidden::Value => without_quotes(&error.message),
+                Hidden::Nothing | Hidden::Record => error.message,
+            };
             reason.examples.push(Example {
                 window: of.window,
                 page,
                 index,
-                message: error.message,
-                record: short.then_some(record),
+                message,
+                record: shown.then_some(record),
                 path: path.to_owned(),
             });
         }
     }
+}
+
+/// What of a dead letter is not to be shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Hidden {
+    Nothing,
+    /// The record: some field of the table is personal.
+    Record,
+    /// The record, and the value that the message quotes.
+    Value,
+}
+
+fn hidden(of: &Manifest, field: Option<&str>) -> Hidden {
+    let fields = of.profile.as_ref().map(|profile| &profile.fields);
+    let is_hidden =
+        |name: &str| fields.and_then(|fields| fields.get(name)).is_some_and(|field| field.hidden);
+    let any = fields.is_some_and(|fields| fields.values().any(|field| field.hidden));
+    match (any, field) {
+        (false, _) => Hidden::Nothing,
+        // Of a record as a whole the message may quote anything.
+        (true, None) => Hidden::Value,
+        (true, Some(name)) if is_hidden(name) => Hidden::Value,
+        (true, Some(_)) => Hidden::Record,
+    }
+}
+
+/// A message without the values that it quotes: `` `x` is no date``.
+fn without_quotes(message: &str) -> String {
+    let mut parts = message.split('`');
+    let mut shown = parts.next().unwrap_or_default().to_owned();
+    while let (Some(_), Some(after)) = (parts.next(), parts.next()) {
+        shown.push_str("`…`");
+        shown.push_str(after);
+    }
+    shown
 }
 
 fn missing(error: Error, lake: &Lake, path: &str) -> Error {
@@ -194,7 +236,10 @@ fn text(document: &Document) -> String {
     for reason in &document.reasons {
         for example in reason.examples.iter().take(1) {
             let record =
-                example.record.as_ref().map_or("(longer than 4 KiB)", |record| record.get());
+                example.record.as_ref().map_or(
+                    "(not shown: longer than 4 KiB, or personal; --show-values)",
+                    |record| record.get(),
+                );
             let name = reason.field.as_deref().unwrap_or("record");
             text.push_str(&format!(
                 "\n{} {name}: {} page {}, record {}\n  {}\n  {}\n",

@@ -36,7 +36,14 @@ pub(crate) fn json(value: &impl Serialize) -> Result<()> {
 
 /// Text of others in one line, as a terminal may be given it: no line break, no escape sequence.
 pub(crate) fn one_line(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+    text.chars().map(|c| if is_layout(c) { ' ' } else { c }).collect()
+}
+
+/// Whether a character changes how the text around it is laid out: controls, line and paragraph separators, and marks
+/// that turn the direction of writing (Unicode UAX #9).
+fn is_layout(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{2028}' | '\u{2029}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// A column's side.

@@ -285,7 +285,12 @@ impl FieldShape {
     /// Counts a value outside `known`.
     pub(crate) fn see_unknown(&mut self, value: &str, place: impl FnOnce() -> Place) {
         self.unknown.see(Some(value), place);
-        let value = shorten(value);
+        let changed = value.chars().any(char::is_control);
+        let mut value = shorten(value);
+        // What is shown otherwise than it is counts as cut: to declare it would accept nothing.
+        if changed && !value.ends_with('…') {
+            value.push('…');
+        }
         if let Some(known) = self.unknown_values.iter_mut().find(|known| known.value == value) {
             known.count += 1;
         } else if self.unknown_values.len() < MAX_VALUES {

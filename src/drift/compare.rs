@@ -11,6 +11,8 @@ use crate::drift::{samples, suggest};
 use crate::json::tape::MAX_PATHS;
 use crate::spec::table::{DriftAction, DriftPolicy, Field, FieldType, Samples, Table};
 
+/// What is less likely is no chance.
+const BY_CHANCE: f64 = 1e-4;
 /// Values outside `known` that a finding lists.
 const MAX_LISTED: usize = 20;
 
@@ -131,9 +133,11 @@ impl Comparison<'_> {
     fn missing(&mut self, field: &Field, seen: &FieldShape, before: Option<&FieldProfile>) {
         let absent = seen.absent.count;
         let everywhere = absent == self.shape.observed;
-        // Without earlier windows nothing says that it was there before.
-        let was_there =
-            before.is_some_and(|before| before.present + before.null + before.empty > 0);
+        // Without earlier windows nothing says that it was there before, and of few records chance says much.
+        let was_there = before.is_some_and(|before| {
+            let there = before.present + before.null + before.empty;
+            all_absent_by_chance(share(there, there + before.absent), absent) < BY_CHANCE
+        });
         if absent == 0 || !(field.required || (everywhere && was_there)) {
             return;
         }
@@ -304,6 +308,11 @@ impl Comparison<'_> {
             suggestion: "# their names are longer than 256 bytes, or refused pages had used up the 1,000: see the raw column".to_owned(),
         });
     }
+}
+
+/// How likely it is that none of so many records has what this share of them has.
+fn all_absent_by_chance(share: f64, records: u64) -> f64 {
+    (1.0 - share).powi(i32::try_from(records).unwrap_or(i32::MAX))
 }
 
 /// Whether a finding of a renaming stands for another kind too: only where its policy is no weaker.

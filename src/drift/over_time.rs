@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use chrono::Datelike as _;
+use chrono::{Datelike as _, TimeDelta};
 
 use crate::decode::extent::Extent;
 use crate::decode::shape::{FieldShape, Sighting, ValueCount};
@@ -19,6 +19,12 @@ use crate::window::Window;
 
 /// Earlier windows that are enough to tell what is usual.
 const ENOUGH: usize = 3;
+/// Earlier windows of a day that know a whole week; of fewer, and of shorter ones, only what is far off is told.
+const WEEK: usize = 7;
+/// How far that is, as a difference of shares.
+const FAR: f64 = 0.5;
+/// Earlier windows that tell whether a string has new values now and then.
+const ENOUGH_VALUES: usize = 6;
 /// Records that a window needs to say what is usual.
 const MIN_RECORDS: u64 = 20;
 /// The least difference between shares that matters.
@@ -47,17 +53,21 @@ impl Comparison<'_> {
             if past.len() < ENOUGH {
                 continue;
             }
-            self.present_less(field, seen, profile, &past);
-            self.null_rate(field, seen, profile, &past);
+            let whole_week = past.len() >= WEEK && window.end - window.start >= TimeDelta::days(1);
+            let least = if whole_week { MIN_SHARE } else { FAR };
+            self.present_less(field, seen, profile, (&past, least));
+            self.null_rate(field, seen, profile, (&past, least));
             self.range_moved(field, seen, &profile.extent, &past);
             self.unseen_value(field, seen, profile, &past);
         }
     }
 
-    /// What earlier windows with records enough showed of the field, where it had the same type.
+    /// What earlier windows with records enough showed of the field, where it had the same type; the earliest first.
     fn past(&self, field: &Field, now: &FieldProfile) -> Vec<Observed> {
         let enough = self.earlier.windows.iter().filter(|p| p.profile.observed >= MIN_RECORDS);
-        enough
+        let mut past: Vec<&Past> = enough.collect();
+        past.sort_by_key(|past| past.window.start);
+        past.into_iter()
             .filter_map(|past| {
                 let profile = past.profile.fields.get(&field.name)?;
                 let same = profile.kind == now.kind;
@@ -72,14 +82,15 @@ impl Comparison<'_> {
         field: &Field,
         seen: &FieldShape,
         now: &FieldProfile,
-        past: &[Observed],
+        (past, least): (&[Observed], f64),
     ) {
         let absent = Share { part: now.absent, of: self.shape.observed };
         // Absent everywhere, or required: that is said already.
         if absent.part == absent.of || absent.part == 0 || field.required {
             return;
         }
-        let usual = Usual::of(past.iter().map(|p| Share { part: p.profile.absent, of: p.records }));
+        let absences = past.iter().map(|p| Share { part: p.profile.absent, of: p.records });
+        let usual = Usual::of(absences, least);
         if usual.is_above(absent) {
             let expected = if usual.most > 0.0 {
                 format!("in {} of the records or more", percent(1.0 - usual.most))
@@ -96,10 +107,10 @@ impl Comparison<'_> {
         field: &Field,
         seen: &FieldShape,
         now: &FieldProfile,
-        past: &[Observed],
+        (past, least): (&[Observed], f64),
     ) {
         let nulls = blank(now, self.shape.observed);
-        let usual = Usual::of(past.iter().map(|p| blank(&p.profile, p.records)));
+        let usual = Usual::of(past.iter().map(|p| blank(&p.profile, p.records)), least);
         if !(usual.is_above(nulls) || usual.is_below(nulls)) {
             return;
         }
@@ -162,11 +173,18 @@ impl Comparison<'_> {
     ) {
         let Some(values) = now.values.as_ref().filter(|_| field.known.is_empty()) else { return };
         let mut all: BTreeMap<&str, u64> = BTreeMap::new();
-        for past in past {
+        let mut with_news = 0;
+        for (n, past) in past.iter().enumerate() {
             let Some(values) = &past.profile.values else { return };
+            with_news +=
+                usize::from(n > 0 && values.keys().any(|value| !all.contains_key(value.as_str())));
             for (value, count) in values {
                 *all.entry(value).or_default() += count;
             }
+        }
+        // Where every few windows have a value of their own, another such is no news.
+        if past.len() < ENOUGH_VALUES || with_news * 10 > past.len() {
+            return;
         }
         let records: u64 = all.values().sum();
         // Where some value was seen but a few times, another such is no surprise (Good and Turing).
@@ -261,17 +279,19 @@ struct Usual {
     most: f64,
     /// Of all earlier windows together, one more on either side, so that nothing is for certain.
     chance: f64,
+    /// The least difference that matters.
+    margin: f64,
 }
 
 impl Usual {
-    fn of(shares: impl Iterator<Item = Share>) -> Self {
+    fn of(shares: impl Iterator<Item = Share>, margin: f64) -> Self {
         let (mut least, mut most, mut part, mut of) = (f64::INFINITY, 0.0_f64, 1, 2);
         for one in shares.filter(|one| one.of > 0) {
             let value = share(one.part, one.of);
             (least, most) = (least.min(value), most.max(value));
             (part, of) = (part + one.part, of + one.of);
         }
-        Self { least: least.min(most), most, chance: share(part, of) }
+        Self { least: least.min(most), most, chance: share(part, of), margin }
     }
 
     fn is_above(&self, now: Share) -> bool {
@@ -285,7 +305,7 @@ impl Usual {
     #[expect(clippy::cast_precision_loss, reason = "a deviation needs no more than 52 bits")]
     fn margin(&self, now: Share) -> f64 {
         let deviation = (self.chance * (1.0 - self.chance) / now.of as f64).sqrt();
-        (DEVIATIONS * deviation).max(MIN_SHARE)
+        (DEVIATIONS * deviation).max(self.margin)
     }
 
     fn shown(&self) -> String {

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::decode::extent::Extent;
 use crate::decode::shape::{FieldShape, PathShape, Shape};
-use crate::spec::table::{Field, Table};
+use crate::spec::table::{Field, Samples, Table};
 
 /// Undeclared paths that are kept: those of most records.
 const MAX_UNDECLARED: usize = 100;
@@ -62,6 +62,9 @@ pub struct FieldProfile {
     /// The values of a string that has few, with their counts; absent where it has many.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub values: Option<CountsByName>,
+    /// Whether reports show its values redacted or not at all; then no value of it is here.
+    #[serde(skip_serializing_if = "is_false")]
+    pub hidden: bool,
     /// How large numbers, or how long strings were.
     #[serde(skip_serializing_if = "Extent::is_none")]
     pub extent: Extent,
@@ -128,7 +131,12 @@ impl FieldProfile {
     fn of(field: &Field, seen: &FieldShape) -> Self {
         let kinds = seen.kinds.seen().map(|(kind, s)| (kind.name().to_owned(), s.count));
         let answered = seen.pointers.iter().filter(|pointer| !pointer.answered.is_none());
-        let values = seen.few.values().filter(|_| !field.pii);
+        let hidden = field.drift.samples < Samples::Full;
+        let values = seen.few.values().filter(|_| !hidden);
+        let extent = match hidden {
+            true => Extent { least: None, greatest: None, ..seen.extent.clone() },
+            false => seen.extent.clone(),
+        };
         Self {
             kind: field.kind.to_string(),
             present: seen.present,
@@ -139,7 +147,8 @@ impl FieldProfile {
             from: answered.map(|p| (p.path.clone(), p.answered.count)).collect(),
             units: seen.units.seen().map(|(unit, s)| (unit.to_owned(), s.count)).collect(),
             values: values.map(|values| values.iter().cloned().collect()),
-            extent: seen.extent.clone(),
+            hidden,
+            extent,
         }
     }
 
@@ -173,6 +182,11 @@ fn add(counts: &mut CountsByName, more: &CountsByName) {
     for (name, count) in more {
         *counts.entry(name.clone()).or_default() += count;
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes fields by reference")]
+fn is_false(flag: &bool) -> bool {
+    !*flag
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes fields by reference")]

@@ -125,7 +125,8 @@ impl DriftReport {
 
     /// One line a finding, for logs.
     pub fn lines(&self) -> Vec<String> {
-        self.findings.iter().map(Finding::to_string).collect()
+        let line = |finding: &Finding| finding.to_string().replace(char::is_control, " ");
+        self.findings.iter().map(line).collect()
     }
 }
 

@@ -191,6 +191,31 @@ impl KeyIndex {
         Ok(())
     }
 
+    /// Which rows of `batch` have the key of a recorded row that is of no earlier and of no later version.
+    ///
+    /// # Errors
+    /// As [`KeyIndex::record`].
+    pub fn ties(&self, batch: &RecordBatch) -> Result<Vec<bool>> {
+        if !self.is_keyed() {
+            return Ok(vec![false; batch.num_rows()]);
+        }
+        let keys = values::keys(batch, &self.key_columns)?;
+        Ok(match (&self.keys, self.version_column) {
+            (Keys::Versioned(table), Some(column)) => {
+                let versions: Vec<Version> = values::versions(batch, column)?;
+                let known = |key: Option<Key>| key.and_then(|key| table.get(&key));
+                let rows = keys.into_iter().zip(versions);
+                rows.map(|(key, version)| known(key).is_some_and(|e| e.version == version))
+                    .collect()
+            }
+            (Keys::Plain(table), _) => keys
+                .into_iter()
+                .map(|key| key.is_some_and(|key| table.get(&key).is_some()))
+                .collect(),
+            _ => vec![false; batch.num_rows()],
+        })
+    }
+
     fn supersede(&mut self, place: RowPlace) {
         if self.superseded.entry(place.file).or_default().insert(place.row) {
             self.duplicates += 1;

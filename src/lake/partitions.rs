@@ -190,6 +190,14 @@ impl PartitionWriter {
         self.keys.duplicates()
     }
 
+    /// Which rows of `batch` have the key of a staged row, and neither is the later one by `version_by`.
+    ///
+    /// # Errors
+    /// `Config` for a key or version of a type that has neither.
+    pub fn ties(&self, batch: &RecordBatch) -> Result<Vec<bool>> {
+        self.keys.ties(batch)
+    }
+
     /// The number of the next data file: `first_file` of a writer that goes on in the same attempt.
     pub fn next_file(&self) -> u32 {
         self.next_file

@@ -45,6 +45,8 @@ pub struct Take {
     pub refresh: bool,
     /// Whether the staged rows of a window that failed by the contract are taken over.
     pub accept_drift: bool,
+    /// The field by which rows are held to the window.
+    pub clip: Option<String>,
 }
 
 /// What there is to do for a window.
@@ -129,6 +131,12 @@ async fn start(
     let now = clock.now();
     overlap::covered(&chain, now, take.refresh).await?;
     let resumed = before.as_ref().and_then(|(_, manifest)| resume(manifest, take));
+    if take.accept_drift && resumed.is_none() && before.as_ref().is_some_and(|(_, m)| is_refused(m))
+    {
+        tracing::warn!(
+            "the source or schema file has changed since the rows were staged: --accept-drift is not about them, the window is fetched anew"
+        );
+    }
     let first = first_version(&chain, now, take, before.as_ref().map(|(_, m)| m), resumed.as_ref());
     let attempt = first.attempt;
     let number = before.map_or(0, |(number, _)| number);
@@ -149,11 +157,14 @@ async fn start(
 
 /// Whether the staged rows of a failed attempt are what the caller asks for.
 fn accepts(manifest: &Manifest, take: &Take) -> bool {
+    take.accept_drift && is_refused(manifest) && same_fingerprints(manifest, take)
+}
+
+/// Whether the contract stopped the newest attempt.
+fn is_refused(manifest: &Manifest) -> bool {
     let contract = ErrorKind::Contract.exit_code();
-    take.accept_drift
-        && manifest.state == State::Failed
+    manifest.state == State::Failed
         && manifest.failure.as_ref().is_some_and(|failure| failure.exit == contract)
-        && same_fingerprints(manifest, take)
 }
 
 fn same_fingerprints(manifest: &Manifest, take: &Take) -> bool {
@@ -209,6 +220,7 @@ fn first_version(
         started_at,
         committed_at: carried.and_then(|manifest| manifest.committed_at),
         failure: None,
+        clip: take.clip.clone(),
         covers: carried.map(|manifest| manifest.covers.clone()).unwrap_or_default(),
         ends: Vec::new(),
         ended_by: None,

@@ -187,6 +187,9 @@ pub struct CommitRecord {
     pub counts: Counts,
     /// When it began.
     pub started_at: DateTime<Utc>,
+    /// The field by which its rows were held to the window.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clip: Option<String>,
 }
 
 /// A window's manifest: checkpoint, commit record and audit in one.
@@ -240,6 +243,9 @@ pub struct Manifest {
     /// Why the attempt ended without a commit.
     #[serde(default)]
     pub failure: Option<Failure>,
+    /// The field by which rows of this attempt are held to the window (`clip` of the stream).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clip: Option<String>,
     /// Windows that `published[]` stands for besides its own: readers leave their chains out.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub covers: Vec<String>,
@@ -351,6 +357,7 @@ impl Manifest {
             profile: record.profile,
             counts: record.counts,
             started_at: record.started_at,
+            clip: record.clip,
             failure: None,
             ends: Vec::new(),
             last_commit: None,
@@ -371,6 +378,7 @@ impl Manifest {
             profile: commit.profile,
             counts: commit.counts,
             started_at: commit.started_at,
+            clip: commit.clip,
         })
     }
 

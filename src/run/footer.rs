@@ -23,21 +23,29 @@ pub struct Footer {
 }
 
 impl Footer {
+    /// What the files of the table remember.
+    pub(crate) fn of(table: &Table) -> Self {
+        let name = |index: &usize| table.fields.get(*index).map(|field| field.name.clone());
+        Self {
+            primary_key: table.primary_key.iter().filter_map(name).collect(),
+            version_by: table.version_by.as_ref().and_then(name),
+            partition_by: table.partition_by.as_ref().and_then(name),
+            schema_fingerprint: Some(table.fingerprint()),
+        }
+    }
+
     /// The key-values of a file that a run writes.
     pub(crate) fn entries(table: &Table, window: &str, run_id: &str) -> Vec<(String, String)> {
-        let name = |index: &usize| table.fields.get(*index).map(|field| field.name.clone());
-        let key: Vec<String> = table.primary_key.iter().filter_map(name).collect();
+        let Self { primary_key, version_by, partition_by, .. } = Self::of(table);
         let of = |key: &str, value: String| (key.to_owned(), value);
         let mut entries = vec![
             of(FOOTER_WINDOW, window.to_owned()),
             of(FOOTER_RUN_ID, run_id.to_owned()),
             of(FOOTER_SCHEMA, table.fingerprint()),
-            of(FOOTER_KEY, serde_json::Value::from(key).to_string()),
+            of(FOOTER_KEY, serde_json::Value::from(primary_key).to_string()),
         ];
-        let version = table.version_by.as_ref().and_then(name);
-        entries.extend(version.map(|field| of(FOOTER_VERSION, field)));
-        let partition = table.partition_by.as_ref().and_then(name);
-        entries.extend(partition.map(|field| of(FOOTER_PARTITION, field)));
+        entries.extend(version_by.map(|field| of(FOOTER_VERSION, field)));
+        entries.extend(partition_by.map(|field| of(FOOTER_PARTITION, field)));
         entries
     }
 

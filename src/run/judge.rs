@@ -14,19 +14,22 @@ pub(crate) fn judge(
     table: &Table,
     counts: &Counts,
     report: &DriftReport,
-    drift: &str,
+    drift: Option<&str>,
     rejects: Option<&str>,
 ) -> Result<()> {
+    let named = |error: Error, key: &'static str, path: Option<&str>| match path {
+        Some(path) => error.with(key, path),
+        None => error,
+    };
     if exceeds(counts.rejected, counts.fetched, table.reject_limit) {
-        return Err(Error::new(
+        let error = Error::new(
             ErrorKind::Contract,
             format!(
                 "{} of {} records were rejected, more than reject_limit {} allows",
                 counts.rejected, counts.fetched, table.reject_limit
             ),
-        )
-        .with("dead letters", rejects.unwrap_or_default())
-        .hint("nothing was published: look at the dead letters, then mend the schema or the limit and run again; --accept-drift publishes the other rows as they are staged"));
+        );
+        return Err(named(error, "dead letters", rejects).hint("nothing was published: look at the dead letters, then mend the schema or the limit and run again; --accept-drift publishes the other rows as they are staged"));
     }
     // A renaming is known when the window has ended: its rows cannot be discarded one by one.
     let discarded = report.findings.iter().any(|finding| {
@@ -35,12 +38,11 @@ pub(crate) fn judge(
             && finding.share > table.reject_limit
     });
     if discarded || report.worst() == Some(DriftAction::Fail) {
-        return Err(Error::new(
+        let error = Error::new(
             ErrorKind::Contract,
             "the API has changed in a way that the drift policy forbids",
-        )
-        .with("report", drift)
-        .hint("nothing was published: the report has the lines that would accept the change; or run again with --accept-drift"));
+        );
+        return Err(named(error, "report", drift).hint("nothing was published: the report has the lines that would accept the change; or run again with --accept-drift"));
     }
     Ok(())
 }

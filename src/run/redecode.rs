@@ -34,6 +34,8 @@ pub struct Redecode {
     pub table: Arc<Table>,
     /// The run.
     pub run_id: String,
+    /// Whether the result is published whatever the schema's reject limit and drift policy say.
+    pub accept_drift: bool,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// What earlier windows were like.
@@ -80,7 +82,7 @@ impl Redecode {
     /// Memory: a batch of records under way, the row groups and the keys, as in an extraction.
     ///
     /// # Errors
-    /// `Usage` for files without a raw column, `Contract` where the schema's reject limit or drift policy forbids the
+    /// `Usage` for files without a raw column, or another key than by which rows were dropped, `Contract` where the schema's reject limit or drift policy forbids the
     /// result, `Held` where another run holds the window, `Store` where the lake fails.
     pub async fn window(&self, window: &WindowState) -> Result<Option<Manifest>> {
         let fingerprint = self.table.fingerprint();
@@ -103,11 +105,12 @@ impl Redecode {
     async fn decoded(&self, held: &WindowRun, commit: Manifest) -> Result<(Manifest, Outcome)> {
         let mut rows = Rows::open(&self.table, &self.run_id, held, &commit)?;
         let landed = async {
-            if let Some(path) = &commit.rejects {
-                letters::read(&self.lake, path, &mut rows).await?;
-            }
             for file in staged(&commit.published) {
                 rows.read(&file).await?;
+            }
+            rows.are_unique()?;
+            if let Some(path) = &commit.rejects {
+                letters::read(&self.lake, path, &mut rows).await?;
             }
             rows.settle(&commit.counts).await
         };
@@ -138,9 +141,15 @@ impl Redecode {
         for line in report.lines() {
             tracing::warn!("drift: {line}");
         }
-        judge(table, &counts, &report, "", None).map_err(|error| {
-            error.hint("the window stays as it was: `lakeward rejects` and `lakeward drift` tell of it; mend the schema and run again")
-        })?;
+        if !self.accept_drift {
+            judge(table, &counts, &report, None, None).map_err(|error| {
+                let error = match counts.rejected {
+                    0 => error,
+                    _ => error.with("refused", rows.refused()),
+                };
+                error.hint("the window stays as it was: mend the schema, or run again with --accept-drift; the log says what was found")
+            })?;
+        }
         let path = held.chain().dir().drift_path(held.name(), held.attempt());
         self.lake.put(&path, report.encode()?).await?;
         let rejects = rows.publish_letters().await?;

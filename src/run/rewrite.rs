@@ -37,6 +37,7 @@ pub(crate) async fn take_committed(
         source_fingerprint: commit.source_fingerprint.clone(),
         refresh: true,
         accept_drift: false,
+        clip: commit.clip.clone(),
     };
     let Taken::Run(held) = take(chain, clock, intent).await? else { return Ok(None) };
     let taken = held.manifest().await.as_committed();

@@ -84,7 +84,7 @@ async fn outcome(
         tracing::warn!("publishing what the contract had stopped, as --accept-drift asks");
         Ok(())
     } else {
-        judge(table, &counts, &report, &path, rejects.as_deref())
+        judge(table, &counts, &report, Some(&path), rejects.as_deref())
     };
     let verdict = verdict.and_then(|()| reconcile(unit, &counts));
     let drift = Drift {

@@ -220,6 +220,7 @@ fn intent(run: &Run, unit: &Unit) -> Take {
         source_fingerprint: run.source.fingerprint(&unit.stream),
         refresh: run.refresh,
         accept_drift: run.accept_drift,
+        clip: unit.stream.clip.clone(),
     }
 }
 

@@ -10,7 +10,7 @@ use crate::spec::document::Document;
 use crate::spec::yaml::{self, Entry, Kind, Node};
 
 /// Keys of a field that a proposal without them takes away. The others it names, or leaves as they are.
-const TAKEN_AWAY: [&str; 11] = [
+const TAKEN_AWAY: [&str; 12] = [
     "on_invalid",
     "known",
     "min",
@@ -22,7 +22,10 @@ const TAKEN_AWAY: [&str; 11] = [
     "round",
     "decimal_mark",
     "unit",
+    "assume_zone",
 ];
+/// Keys that a field has whatever its type.
+const OF_ANY_TYPE: [&str; 4] = ["from", "required", "drift", "pii"];
 
 /// The file at `path` with the proposed lines in it: each a field (`- { name: … }`), or a `drift` key of the table.
 ///
@@ -54,19 +57,22 @@ pub fn patched(path: &Path, lines: &[&str]) -> Result<String> {
     Ok(patched)
 }
 
-/// What the lines propose, by field and key, as YAML text.
+/// Keys of a field, or of a `drift` key, with their values as YAML text.
+type Keys = BTreeMap<String, String>;
+
+/// What the lines propose.
 #[derive(Default)]
 struct Proposed {
-    fields: Vec<(String, BTreeMap<String, String>)>,
-    table: BTreeMap<String, String>,
+    /// By field, each line for itself.
+    fields: Vec<(String, Vec<Keys>)>,
+    table: Keys,
 }
 
 impl Proposed {
-    /// Takes in a line. A second one for a field adds to the first; where one gives the field another type, what it says
-    /// of the type's own keys stands.
+    /// Takes in a line.
     fn take(&mut self, line: &str) {
         let (Some(root), _) = yaml::parse(line) else { return };
-        let texts = |node: &Node| -> BTreeMap<String, String> {
+        let texts = |node: &Node| -> Keys {
             let text = |entry: &Entry| line.get(entry.value.span.clone()).unwrap_or_default();
             node.entries().iter().map(|entry| (entry.key.clone(), text(entry).to_owned())).collect()
         };
@@ -78,19 +84,52 @@ impl Proposed {
         };
         for item in items {
             let Some(name) = item.get("name").and_then(Node::text) else { continue };
-            let keys = texts(item);
             match self.fields.iter_mut().find(|(known, _)| known == name) {
-                Some((_, known)) if known.get("type") == keys.get("type") => known.extend(keys),
-                // Of two types the wider one comes last: text holds what a number does, JSON what text does.
-                Some((_, known)) if rank(&keys) > rank(known) => *known = keys,
-                Some(_) => {}
-                None => self.fields.push((name.to_owned(), keys)),
+                Some((_, lines)) => lines.push(texts(item)),
+                None => self.fields.push((name.to_owned(), vec![texts(item)])),
             }
         }
     }
 }
 
-fn rank(keys: &BTreeMap<String, String>) -> u8 {
+/// Several lines for one field as one: of two types the wider one stands (text holds what a number does, JSON what text
+/// does), with its own keys; what each line changes of the others is kept, and lists are joined.
+fn merged(item: &Node, lines: &[Keys]) -> Option<Keys> {
+    let widest = lines.iter().max_by_key(|keys| rank(keys))?;
+    let mut merged = widest.clone();
+    for keys in lines {
+        let same_type = keys.get("type") == widest.get("type");
+        for (key, text) in keys {
+            let fits = same_type || OF_ANY_TYPE.contains(&key.as_str());
+            let changes = !item.get(key).is_some_and(|value| same(value, text));
+            if !fits || !changes {
+                continue;
+            }
+            let joined = match merged.get(key) {
+                Some(own) if key == "known" => joined(own, text),
+                Some(own) if item.get(key).is_some_and(|value| same(value, own)) => text.clone(),
+                Some(own) => own.clone(),
+                None => text.clone(),
+            };
+            merged.insert(key.clone(), joined);
+        }
+    }
+    Some(merged)
+}
+
+/// The items of two lists, those of the first first.
+fn joined(one: &str, other: &str) -> String {
+    let (Some(a), Some(b)) = (yaml::parse(one).0, yaml::parse(other).0) else {
+        return one.to_owned();
+    };
+    let (Kind::List(a), Kind::List(b)) = (&a.kind, &b.kind) else { return one.to_owned() };
+    let new = b.iter().filter(|item| !a.iter().any(|own| equal(own, item)));
+    let texts = a.iter().filter_map(|item| one.get(item.span.clone()));
+    let texts = texts.chain(new.filter_map(|item| other.get(item.span.clone())));
+    format!("[{}]", texts.collect::<Vec<_>>().join(", "))
+}
+
+fn rank(keys: &Keys) -> u8 {
     match keys.get("type").map(String::as_str) {
         Some("json") => 2,
         Some("string") => 1,
@@ -109,11 +148,11 @@ impl Edits<'_> {
         let list = root.entry("fields")?;
         let Kind::List(items) = &list.value.kind else { return None };
         let mut new = Vec::new();
-        for (name, keys) in &proposed.fields {
+        for (name, lines) in &proposed.fields {
             let own = |item: &&Node| item.get("name").and_then(Node::text) == Some(name);
             match items.iter().find(own) {
-                Some(item) => self.field(&list.value, item, keys)?,
-                None => new.push(keys),
+                Some(item) => self.field(&list.value, item, &merged(item, lines)?)?,
+                None => new.extend(lines.first()),
             }
         }
         if let Some(last) = items.last() {
@@ -133,7 +172,7 @@ impl Edits<'_> {
     }
 
     /// Changes a declared field.
-    fn field(&mut self, list: &Node, item: &Node, keys: &BTreeMap<String, String>) -> Option<()> {
+    fn field(&mut self, list: &Node, item: &Node, keys: &Keys) -> Option<()> {
         let inside =
             |span: &Range<usize>| list.span.start <= span.start && span.end <= list.span.end;
         let own = item.entries().iter().all(|entry| {
@@ -157,7 +196,7 @@ impl Edits<'_> {
     }
 
     /// Gives a mapping these values: in place where the key is there, else at its end.
-    fn keys(&mut self, map: &Node, keys: &BTreeMap<String, String>) {
+    fn keys(&mut self, map: &Node, keys: &Keys) {
         let mut new = BTreeMap::new();
         for (key, text) in keys {
             match map.entry(key) {
@@ -201,11 +240,7 @@ impl Edits<'_> {
             self.edits.push((last.span.end..last.span.end, more));
             return true;
         }
-        let Some(dash) = self.text.get(..last.span.start).and_then(|before| before.rfind('-'))
-        else {
-            return false;
-        };
-        let indent = " ".repeat(dash - self.line_start(dash));
+        let indent = " ".repeat(list.span.start - self.line_start(list.span.start));
         let end = self.line_end(last.span.end);
         let more: String = written.map(|item| format!("\n{indent}- {item}")).collect();
         self.edits.push((end..end, more));
@@ -229,23 +264,17 @@ impl Edits<'_> {
         self.edits.push((span, String::new()));
     }
 
-    fn new_fields(
-        &mut self,
-        list: &Node,
-        last: &Node,
-        new: &[&BTreeMap<String, String>],
-    ) -> Option<()> {
+    fn new_fields(&mut self, list: &Node, last: &Node, new: &[&Keys]) -> Option<()> {
         if last.span.end > list.span.end {
             return None;
         }
-        let line = |keys: &&BTreeMap<String, String>| format!("{{ {} }}", flow(keys));
+        let line = |keys: &&Keys| format!("{{ {} }}", flow(keys));
         if self.is_flow(list) {
             let fields: String = new.iter().map(|keys| format!(", {}", line(keys))).collect();
             self.edits.push((last.span.end..last.span.end, fields));
             return Some(());
         }
-        let dash = self.text.get(..last.span.start)?.rfind('-')?;
-        let indent = " ".repeat(dash - self.line_start(dash));
+        let indent = " ".repeat(list.span.start - self.line_start(list.span.start));
         let end = self.line_end(last.span.end);
         let fields: String = new.iter().map(|keys| format!("\n{indent}- {}", line(keys))).collect();
         self.edits.push((end..end, fields));
@@ -280,7 +309,7 @@ impl Edits<'_> {
 }
 
 /// Keys and values in one line, those first that a reader looks for first.
-fn flow(keys: &BTreeMap<String, String>) -> String {
+fn flow(keys: &Keys) -> String {
     let first = ["name", "type", "from", "required"];
     let place = |key: &str| first.iter().position(|one| *one == key).unwrap_or(first.len());
     let mut ordered: Vec<_> = keys.iter().collect();
@@ -394,6 +423,26 @@ fields:   # in order
         assert!(patched.contains("  - name: status\n    type: json\n  - { name: n"), "{patched}");
         let turned = [lines[1], lines[0]];
         assert_eq!(patch(FILE, &turned).expect("patched"), patched);
+    }
+
+    #[test]
+    fn what_each_line_changes_is_kept() {
+        let lines = [
+            "- { name: status, type: string, from: [/state, /status], case: lower, known: [paid, due] }",
+            "- { name: status, type: string, from: /status, case: lower, known: [paid, due, x] }",
+            "- { name: status, type: string, from: /status, case: lower, known: [paid, due, y] }",
+        ];
+        let patched = patch(FILE, &lines).expect("patched");
+        for line in ["    from: [/state, /status]", "      - due\n      - x\n      - y\n"] {
+            assert!(patched.contains(line), "{line} in\n{patched}");
+        }
+        let zoned = "version: 1\ntable: t\nfields:\n-  # a - b\n  name: at\n  type: timestamp\n  assume_zone: Asia/Kolkata\n";
+        let lines =
+            ["- { name: at, type: json, from: /at }", "- { name: b, type: bool, from: /b }"];
+        assert_eq!(
+            patch(zoned, &lines).expect("patched"),
+            "version: 1\ntable: t\nfields:\n-  # a - b\n  name: at\n  type: json\n- { name: b, type: bool, from: /b }\n"
+        );
     }
 
     #[test]

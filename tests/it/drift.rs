@@ -127,12 +127,12 @@ fn staged_rows_are_accepted_without_a_new_request() {
     workspace.extract_day(&["--accept-drift"]).exits(0);
     assert_eq!(api.server().count(), asked);
 
-    // What was not seen before is judged as ever, and a changed schema begins anew.
+    // What was not seen before is judged as ever, and a changed schema begins anew, which is said.
     workspace.extract_day(&["--refresh", "--accept-drift"]).exits(7);
     assert!(api.server().count() > asked);
     let again = workspace.with("schema.yaml", |schema| schema.replace("name: method", "name: by"));
     let asked = api.server().count();
-    again.extract_day(&["--accept-drift", "--refresh"]).exits(7);
+    again.extract_day(&["--accept-drift", "--refresh"]).exits(7).says("the window is fetched anew");
     assert!(api.server().count() > asked);
     // What readers have stays what was accepted.
     let published = again.lake().published_rows(TABLE).unwrap();

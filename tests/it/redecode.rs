@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use super::support::cli::{TABLE, Workspace};
 use super::support::paged_api::{Options, PagedApi, Style};
+use super::support::raw_server::{RawServer, Reply};
 use super::support::vendor::{self, Changes, STEADY};
 
 fn day(index: u64) -> String {
@@ -167,4 +168,92 @@ fn rows_without_their_text_cannot_be_decoded_anew() {
         .lakeward(&["redecode", "--lake", "lake", "--schema", "schema.yaml"])
         .exits(2)
         .says("payments");
+}
+
+/// What is not in the lake is not guessed: a letter that has a row's key stays one, another key is refused.
+#[test]
+fn what_only_the_api_knows_is_not_guessed() {
+    let day = |records: &str| format!("{{\"orders\":[{records}]}}");
+    let body = day(
+        r#"{"id":"a","line":1,"n":1,"at":1773705600},{"id":"b","line":1,"n":2,"at":1773705601},{"id":"a","line":1,"n":"x9","at":1773705602},{"id":"c","line":1,"n":"y","at":1773792000},{"id":"d","line":1,"n":4,"at":1773705604},{"id":"d","line":1,"n":5,"at":1773705605}"#,
+    );
+    let server = RawServer::start(move |_, _| Reply::json(200, body.clone()));
+    let workspace = Workspace::empty();
+    workspace.write("source.yaml", &format!(
+        "version: 1\nsource: shop\nbase_url: {}\nstreams:\n  orders:\n    schema: orders.yaml\n    path: /orders\n    records: /orders\n    pagination: {{ type: none }}\n    clip: at\n",
+        server.base_url()
+    ));
+    let schema = |key: &str, n: &str| {
+        format!(
+            "version: 1\ntable: orders\nprimary_key: {key}\npartition_by: at\nreject_limit: 0.9\nfields:\n  - {{ name: id, type: string }}\n  - {{ name: line, type: int64 }}\n  - {{ name: n, type: {n}, on_invalid: reject }}\n  - {{ name: at, type: timestamp }}\n"
+        )
+    };
+    workspace.write("orders.yaml", &schema("id", "int64"));
+    workspace.extract(&["--date", "2026-03-17"]).exits(0);
+    let counts = |workspace: &Workspace| workspace.lake().manifest("orders")["counts"].clone();
+    let before = counts(&workspace);
+    assert_eq!(
+        (&before["written"], &before["rejected"], &before["duplicates"]),
+        (&3.into(), &2.into(), &1.into())
+    );
+
+    let redecode = ["redecode", "--lake", "lake", "--schema", "orders.yaml"];
+    workspace.write("orders.yaml", &schema("[id, line]", "int64"));
+    workspace.lakeward(&redecode).exits(2).complains(&["another primary_key"]);
+    workspace.write("orders.yaml", &(schema("id", "string") + "raw_column: null\n"));
+    workspace.lakeward(&redecode).exits(2).complains(&["would be gone for good"]);
+
+    workspace.write("orders.yaml", &schema("id", "string"));
+    workspace.lakeward(&redecode).exits(0);
+    let after = counts(&workspace);
+    // `a` is still the row that readers had, `x9` a letter; `c` lies outside of the window.
+    assert_eq!(
+        (&after["written"], &after["rejected"], &after["outside"]),
+        (&3.into(), &1.into(), &1.into()),
+        "{after}"
+    );
+    let rejects =
+        workspace.lakeward(&["rejects", "--lake", "lake", "--format", "json"]).exits(0).json();
+    assert_eq!(rejects["reasons"][0]["code"], "duplicate", "{rejects:#}");
+    assert!(
+        workspace.lake().whole_rows("orders").iter().any(|row| row.contains("id=a line=1 n=1 "))
+    );
+    assert_eq!(strays(&workspace), Value::Array(vec![]));
+}
+
+#[test]
+fn one_schema_is_of_one_stream() {
+    let api = PagedApi::start(Options::default());
+    let workspace = Workspace::reading(&api, Style::Cursor);
+    workspace.extract_day(&[]).exits(0);
+    let other =
+        workspace.with("source.yaml", |source| source.replace("source: gateway", "source: second"));
+    other.extract_day(&[]).exits(0);
+    let other = other.with("schema.yaml", |schema| schema.replace("name: method", "name: by"));
+    let redecode = ["redecode", "--lake", "lake", "--schema", "schema.yaml"];
+    let ended = other.lakeward(&redecode).exits(2);
+    ended.says("--stream: gateway.payments, second.payments");
+    let of_one = [&redecode[..], &["--stream", "second.payments", "--format", "json"]].concat();
+    let done = other.lakeward(&of_one).exits(0).json();
+    assert_eq!(done["windows"].as_array().unwrap().len(), 1);
+    assert_eq!(done["windows"][0]["source"], "second");
+}
+
+#[test]
+fn personal_values_of_dead_letters_are_not_shown() {
+    let api = PagedApi::start(Options::default());
+    let workspace = Workspace::reading(&api, Style::Cursor)
+        .with("schema.yaml", |schema| schema.replace("name: amount,", "name: amount, pii: true,"));
+    api.set(|knobs| knobs.broken = 5);
+    workspace.extract_day(&[]).exits(0);
+    for format in ["table", "json"] {
+        let list = ["rejects", "--lake", "lake", "--format", format];
+        let text = workspace.lakeward(&list).exits(0).stdout;
+        assert!(!text.contains("n/a") && !text.contains("pay_"), "{text}");
+        let all = [&list[..], &["--show-values"]].concat();
+        assert!(workspace.lakeward(&all).exits(0).stdout.contains("n/a"));
+    }
+    let manifest = workspace.lake().manifest(TABLE);
+    let amount = &manifest["profile"]["fields"]["amount"];
+    assert!(amount["hidden"] == true && amount["extent"].get("least").is_none(), "{amount}");
 }

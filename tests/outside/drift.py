@@ -20,6 +20,7 @@ streams:
   {table}:
     schema: {schema}
     path: /records
+    records: ""
     params: {{ from: "{{{{ window.start | unix }}}}" }}
     pagination: {{ type: none }}
 """

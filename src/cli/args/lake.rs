@@ -131,6 +131,12 @@ pub struct RedecodeArgs {
     /// Which windows.
     #[command(flatten)]
     pub within: Within,
+    /// Only windows of this stream, as STREAM or SOURCE.STREAM; needed where the table has rows of several.
+    #[arg(long, value_name = "STREAM")]
+    pub stream: Option<String>,
+    /// Publish whatever reject limit and drift policy say.
+    #[arg(long)]
+    pub accept_drift: bool,
     /// Says which windows would be decoded anew, and writes nothing.
     #[arg(long)]
     pub dry_run: bool,
@@ -142,6 +148,9 @@ pub struct RedecodeArgs {
 /// Options of the list of dead letters.
 #[derive(Debug, Args)]
 pub struct ListArgs {
+    /// Show values and records also where fields are `pii: true` or their samples are not full.
+    #[arg(long)]
+    pub show_values: bool,
     /// The lake: a folder, file:// URL or s3://bucket/prefix.
     #[arg(long, default_value = "./lake")]
     pub lake: String,

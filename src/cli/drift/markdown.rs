@@ -45,9 +45,12 @@ fn section(stream: &StreamDrift) -> String {
     }
     let lines = accepting(stream);
     if !lines.is_empty() {
-        let lines = lines.join("\n").replace("```", "'''");
+        let lines = lines.join("\n");
+        // A fence is ended by none that is shorter (CommonMark 4.5).
+        let ticks = lines.split(|c| c != '`').map(str::len).max().unwrap_or_default();
+        let fence = "`".repeat(ticks.max(2) + 1);
         text.push_str(&format!(
-            "\nTo accept, in the schema file of `{}`:\n\n```yaml\n{lines}\n```\n",
+            "\nTo accept, in the schema file of `{}`:\n\n{fence}yaml\n{lines}\n{fence}\n",
             stream.table
         ));
     }

@@ -35,5 +35,7 @@ pub(super) fn run(schema: &Path, streams: &[StreamDrift]) -> Result<u8> {
 /// Whether the proposal makes rows of what was found, and does not just silence it.
 fn accepts(change: &Change) -> bool {
     let suggestion = &change.finding.suggestion;
-    !suggestion.starts_with('#') && !suggestion.contains(": ignore")
+    let silences = format!("{}: ignore", change.finding.kind.name());
+    !suggestion.starts_with('#')
+        && !suggestion.rsplit_once("drift: {").is_some_and(|(_, drift)| drift.contains(&silences))
 }

@@ -116,6 +116,11 @@ impl<const V: usize> KeyTable<V> {
         }
     }
 
+    /// The entry of the key, if there is one.
+    pub(super) fn get(&self, key: &Key) -> Option<&Entry<V>> {
+        self.parts.get(part_of(key))?.get(key)
+    }
+
     /// The entry of the row's key, or `None` once the row is put in as the first of its key.
     fn find_or_insert(&mut self, row: Entry<V>) -> Option<&mut Entry<V>> {
         self.parts.get_mut(part_of(&row.key))?.find_or_insert(row)
@@ -162,29 +167,40 @@ impl<const V: usize> Part<V> {
         } else if !fits(self.len, self.homes) {
             self.grow(larger(self.homes));
         }
-        let home = self.home(&row.key);
+        let (number, start) = self.place(&row.key);
+        if self.at(number, start, &row.key).is_some() {
+            return self.blocks.get_mut(number)?.get_mut(start);
+        }
+        self.insert(number, start, row);
+        None
+    }
+
+    fn get(&self, key: &Key) -> Option<&Entry<V>> {
+        let (number, start) = self.place(key);
+        self.at(number, start, key)
+    }
+
+    fn at(&self, number: usize, start: usize, key: &Key) -> Option<&Entry<V>> {
+        let known = self.blocks.get(number)?.get(start)?;
+        (known.key == *key && !known.is_vacant()).then_some(known)
+    }
+
+    /// The block and slot of the key's entry, or where it would be put in.
+    fn place(&self, key: &Key) -> (usize, usize) {
+        let home = self.home(key);
         let (mut number, mut start) = (home / BLOCK, home % BLOCK);
         loop {
             let slots = self.blocks.get(number).and_then(|block| block.get(start..));
             // The first that is vacant, the key's own, or of a greater hash.
             let found = slots.and_then(|slots| {
-                slots.iter().position(|slot| slot.is_vacant() || slot.key >= row.key)
+                slots.iter().position(|slot| slot.is_vacant() || slot.key >= *key)
             });
             match (found, slots) {
-                (Some(offset), _) => {
-                    start += offset;
-                    break;
-                }
+                (Some(offset), _) => return (number, start + offset),
                 (None, Some(_)) => (number, start) = (number + 1, 0),
-                (None, None) => break,
+                (None, None) => return (number, start),
             }
         }
-        let known = self.blocks.get(number).and_then(|block| block.get(start));
-        if known.is_some_and(|known| known.key == row.key && !known.is_vacant()) {
-            return self.blocks.get_mut(number)?.get_mut(start);
-        }
-        self.insert(number, start, row);
-        None
     }
 
     /// Puts an entry at a slot and moves those that stand there on by one, up to the next vacant slot.

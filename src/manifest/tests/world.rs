@@ -78,6 +78,7 @@ impl Job {
             source_fingerprint: "source".into(),
             refresh: self.refresh,
             accept_drift: false,
+            clip: None,
         }
     }
 

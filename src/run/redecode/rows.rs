@@ -1,8 +1,10 @@
 //! Records that the lake holds, decoded anew and staged.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, TimestampMicrosecondArray};
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, TimestampMicrosecondArray};
+use arrow::compute::filter_record_batch;
 use arrow::datatypes::TimestampMicrosecondType;
 use arrow::record_batch::RecordBatch;
 use bytes::Bytes;
@@ -30,6 +32,7 @@ use crate::spec::table::{EXTRACTED_AT, Table};
 /// A window on its way through another schema.
 pub(super) struct Rows {
     lake: Lake,
+    table: Arc<Table>,
     scanner: Scanner,
     decoder: Decoder,
     writer: PartitionWriter,
@@ -38,8 +41,12 @@ pub(super) struct Rows {
     pages: u64,
     /// Rows read from data files so far.
     read: u64,
-    rejected: u64,
+    /// Dead letters by their reason.
+    refused: BTreeMap<String, u64>,
     nulled: u64,
+    outside: u64,
+    /// Whether rows of a key were dropped before.
+    deduplicated: bool,
     /// When the window's rows were extracted, of dead letters too.
     extracted_at: i64,
 }
@@ -56,7 +63,8 @@ impl Rows {
     ) -> Result<Self> {
         let (lake, dir) = (held.chain().lake().clone(), held.chain().dir().clone());
         let name = held.name().clone();
-        let options = DecodeOptions { extracted_at: commit.started_at, clip: None };
+        let clip = commit.clip.clone().map(|field| (field, commit.window));
+        let options = DecodeOptions { extracted_at: commit.started_at, clip };
         let decoder = Decoder::new(Arc::clone(table), options)?;
         let options = WriteOptions {
             table: Arc::clone(table),
@@ -71,6 +79,7 @@ impl Rows {
         };
         let keys = record_keys(table, Paths::default()).0;
         Ok(Self {
+            table: Arc::clone(table),
             scanner: Scanner::new(Outline::of_records(&[]), keys),
             decoder,
             writer: PartitionWriter::new(lake.clone(), options)?,
@@ -79,8 +88,10 @@ impl Rows {
             parts: Vec::new(),
             pages: 0,
             read: 0,
-            rejected: 0,
+            refused: BTreeMap::new(),
             nulled: 0,
+            outside: 0,
+            deduplicated: commit.counts.duplicates > 0,
             extracted_at: commit.started_at.timestamp_micros(),
         })
     }
@@ -94,6 +105,7 @@ impl Rows {
             reader.schema().fields().iter().map(|field| field.name().clone()).collect();
         let own = names.iter().position(|name| name == EXTRACTED_AT);
         let raw = own.and_then(|at| names.get(at + 1)).ok_or_else(|| no_raw(&path))?.clone();
+        self.has_same_key(&Footer::read(&reader)?, &path)?;
         let wanted = raw.clone();
         reader = DataFileReader::open_columns(&self.lake, &path, file.bytes, move |name| {
             name == EXTRACTED_AT || name == wanted
@@ -133,6 +145,32 @@ impl Rows {
         self.land(texts.iter().flatten(), origins, Some(own)).await
     }
 
+    /// Refuses another key than that by which rows were dropped: those are not in the lake.
+    fn has_same_key(&self, footer: &Footer, path: &str) -> Result<()> {
+        let own = Footer::of(&self.table);
+        let same = (&own.primary_key, &own.version_by) == (&footer.primary_key, &footer.version_by);
+        if same || !self.deduplicated {
+            return Ok(());
+        }
+        let message = "the window's duplicates were dropped by another primary_key or version_by: which row is to survive now is not in the lake";
+        Err(Error::new(ErrorKind::Usage, message)
+            .with("object", path)
+            .hint("extract the window again with --refresh"))
+    }
+
+    /// Refuses rows of which several have one key: they were published as rows of their own, and which was last is not
+    /// known any more. After the last data file.
+    pub(super) fn are_unique(&self) -> Result<()> {
+        match self.writer.duplicates() {
+            0 => Ok(()),
+            n => Err(Error::new(
+                ErrorKind::Usage,
+                format!("{n} published rows have the primary key of another one by this schema: which was last is not in the lake"),
+            )
+            .hint("extract the window again with --refresh")),
+        }
+    }
+
     /// Decodes records by their texts, and stages what becomes of them.
     pub(super) async fn land<'a>(
         &mut self,
@@ -147,10 +185,14 @@ impl Rows {
         })?;
         let page = Page::scanned(self.pages, body, found);
         let decoded = self.decoder.decode(&page)?;
-        let batch = stamped(&decoded.batch, &decoded.records, stamps, self.extracted_at)?;
+        let mut batch = stamped(&decoded.batch, &decoded.records, stamps, self.extracted_at)?;
+        let origins: Vec<Origin> = origins.take(page.records.len()).collect();
+        if stamps.is_none() {
+            batch = self.without_ties(batch, &decoded.records, &page, &origins).await?;
+        }
         self.writer.write(&batch).await?;
         self.nulled += decoded.nulled;
-        let origins: Vec<Origin> = origins.take(page.records.len()).collect();
+        self.outside += decoded.outside;
         for reject in &decoded.rejects {
             let at = usize::try_from(reject.index).ok().and_then(|index| origins.get(index));
             let (page, index) = at.copied().unwrap_or((0, reject.index));
@@ -167,9 +209,40 @@ impl Rows {
         Ok(())
     }
 
+    /// The rows of dead letters, without those whose key a published row has: which of the two was later is not known, so
+    /// the letter stays one.
+    async fn without_ties(
+        &mut self,
+        batch: RecordBatch,
+        records: &[u32],
+        page: &Page,
+        origins: &[Origin],
+    ) -> Result<RecordBatch> {
+        let ties = self.writer.ties(&batch)?;
+        for (record, _) in records.iter().zip(&ties).filter(|(_, tie)| **tie) {
+            let at = usize::try_from(*record).unwrap_or(usize::MAX);
+            let span = page.records.get(at).cloned().unwrap_or_default();
+            let (number, index) = origins.get(at).copied().unwrap_or_default();
+            self.letter(&Letter {
+                page: number,
+                index,
+                code: "duplicate",
+                field: None,
+                message: "a published row has its primary key, and which of them is later is not in the lake: extract the window again with --refresh",
+                record: &page.body.slice(span),
+            })
+            .await?;
+        }
+        let kept: BooleanArray = ties.iter().map(|tie| Some(!tie)).collect();
+        filter_record_batch(&batch, &kept).map_err(|cause| {
+            Error::new(ErrorKind::Unexpected, "could not build the rows").caused_by(cause)
+        })
+    }
+
     /// Keeps a dead letter.
     pub(super) async fn letter(&mut self, letter: &Letter<'_>) -> Result<()> {
-        self.rejected += 1;
+        let reason = format!("{} {}", letter.code, letter.field.unwrap_or("record"));
+        *self.refused.entry(reason).or_default() += 1;
         self.letters.append(letter).await
     }
 
@@ -184,9 +257,10 @@ impl Rows {
         let written: u64 = files.iter().map(|file| file.rows).sum();
         let counts = Counts {
             written,
-            rejected: self.rejected,
+            rejected: self.refused.values().sum(),
             duplicates: before.duplicates + self.writer.duplicates(),
             nulled: self.nulled,
+            outside: before.outside + self.outside,
             ..*before
         };
         if !counts.add_up() {
@@ -195,6 +269,12 @@ impl Rows {
                 .hint("`lakeward verify` says whether a file is not what it was; else please report it with the log"));
         }
         Ok((files, counts, self.decoder.shape().clone()))
+    }
+
+    /// Why records are refused, and how many: `missing amount 230, invalid status 2`.
+    pub(super) fn refused(&self) -> String {
+        let reasons = self.refused.iter().map(|(reason, count)| format!("{reason} {count}"));
+        reasons.collect::<Vec<_>>().join(", ")
     }
 
     /// Where the dead letters are, if there are some.

@@ -91,6 +91,8 @@ fields:
   - { name: customer, type: string, from: /customer }
   - { name: email, type: string, from: /email, pii: true }
   - { name: city, type: string, from: /city }
+  - { name: batch, type: string, from: /batch }
+  - { name: branch, type: string, from: /branch }
   - { name: network, type: string, from: /card/network }
   - { name: created_at, type: timestamp, from: /created_at, required: true }
 "
@@ -148,6 +150,12 @@ fn order(dice: &mut Dice, day: i64, n: u64, from: i64, changes: Changes) -> Stri
         true => format!("\"card\":[{card}]"),
         false => format!("\"card\":{card}"),
     });
+    // What is no drift: a value of each day's own, and a season of the week.
+    keys.push(format!("\"batch\":\"{day}\""));
+    let weekend = matches!(day.rem_euclid(7), 4 | 5);
+    if dice.below(10) >= if weekend { 4 } else { 1 } {
+        keys.push("\"branch\":\"main\"".to_owned());
+    }
     if since(changes.adds) {
         keys.push(format!("\"upi_ref\":\"u{paise}\""));
     }
