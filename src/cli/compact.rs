@@ -17,6 +17,7 @@ use crate::manifest::snapshot::{WindowState, snapshot};
 use crate::manifest::version::{DataFile, Manifest};
 use crate::run::compact::{Plan, compact, planned};
 use crate::run::extract::new_run_id;
+use crate::run::rewrite::completed;
 use crate::run::stop::Stop;
 
 const GO_ON: &str = "the same command goes on with the windows that were not reached";
@@ -62,6 +63,11 @@ pub(crate) async fn run(args: CompactArgs) -> Result<u8> {
                 first = first.or_else(|| Some(cause.error().hint(GO_ON)));
                 break 'windows;
             }
+            let clock = Arc::new(SystemClock);
+            let window = match args.dry_run {
+                true => window,
+                false => completed((&lake, &dir), window, &done.run_id, clock).await?,
+            };
             let Some(plan) = planned(&window, args.target_file, SystemClock.now()) else {
                 continue;
             };

@@ -18,6 +18,7 @@ use crate::manifest::snapshot::{WindowState, find_table, snapshot};
 use crate::manifest::version::Manifest;
 use crate::run::extract::new_run_id;
 use crate::run::redecode::{Plan, Redecode};
+use crate::run::rewrite::completed;
 use crate::run::stop::Stop;
 use crate::spec::table::Table;
 
@@ -82,8 +83,11 @@ async fn decode(args: RedecodeArgs, rejects: bool) -> Result<u8> {
         accept_drift: args.accept_drift,
     };
     let mut windows = snapshot(&lake, &dir).await?.windows;
+    let all = windows.clone();
     windows.retain(|window| within.touch(&window.manifest.window));
     of_one_stream(&mut windows, args.stream.as_deref())?;
+    let rest = all.iter().filter(|window| windows.iter().all(|own| own.name != window.name));
+    by.goes_with(rest)?;
     // Earlier ones first: a window's drift is judged by those before it.
     windows.sort_by_key(|window| window.manifest.window.start);
     let mut document = Document {
@@ -141,12 +145,26 @@ async fn each(
         if let Some(cause) = stop.cause() {
             return Ok(first.or_else(|| Some(cause.error().hint(GO_ON))));
         }
+        let window = match document.dry_run {
+            true => window,
+            false => {
+                completed((&by.lake, &by.dir), window, &by.run_id, Arc::clone(&by.clock)).await?
+            }
+        };
         let plan = by.planned(&window, rejects);
         if plan == Plan::Same {
             document.unchanged += 1;
             continue;
         }
         let mut entry = Entry::new(&window, plan);
+        if let Plan::Leave(why) = plan
+            && window.manifest.is_committed()
+        {
+            let error =
+                Error::new(ErrorKind::Held, format!("windows were left as they are: {why}"));
+            first = first
+                .or_else(|| Some(error.hint("run the same command again when that has ended")));
+        }
         if plan == Plan::Decode && !document.dry_run {
             match by.window(&window).await {
                 Ok(Some(manifest)) => entry.done(&manifest),

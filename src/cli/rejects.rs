@@ -205,7 +205,10 @@ fn described(error: &Error) -> String {
 
 fn text(document: &Document) -> String {
     if document.reasons.is_empty() {
-        return "no dead letters in these windows\n".to_owned();
+        return match document.unreadable.is_empty() {
+            true => "no dead letters in these windows\n".to_owned(),
+            false => "no dead letter of these windows can be read\n".to_owned(),
+        };
     }
     let mut table = TextTable::new(&[
         ("table", Align::Left),

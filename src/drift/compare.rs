@@ -178,6 +178,7 @@ impl Comparison<'_> {
             return;
         }
         let kinds: Vec<_> = changed.iter().map(|(kind, _)| *kind).collect();
+        let all_kinds: Vec<_> = seen.kinds.seen().map(|(kind, _)| kind).collect();
         let is_usual = |name: &&str| kinds.iter().all(|kind| kind.name() != *name);
         let usual =
             before.map(|before| names(before.kinds.keys().map(String::as_str).filter(is_usual)));
@@ -192,7 +193,7 @@ impl Comparison<'_> {
                 expected: format!("{expected} for {}", field.kind),
                 observed: by_kind(&seen.kinds),
                 sighting: joined(changed.iter().map(|(_, sighting)| sighting)),
-                suggestion: suggest::type_changed(field, &kinds, self.table),
+                suggestion: suggest::type_changed(field, &all_kinds, self.table),
             },
         );
     }
@@ -277,6 +278,10 @@ impl Comparison<'_> {
         let expected =
             if known { "nothing declared, as in earlier windows" } else { "nothing declared" };
         let suggestion = suggest::new_field(path, self.table, &mut self.given);
+        // What a personal field is called next is not known: where there are some, this may be one.
+        let personal = self.table.fields.iter().any(|field| field.pii);
+        let most = if personal { Samples::Redacted } else { Samples::Full };
+        let policy = DriftPolicy { samples: policy.samples.min(most), ..policy };
         self.add(
             &policy,
             Draft {

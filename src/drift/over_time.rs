@@ -233,14 +233,20 @@ impl Comparison<'_> {
                 && past.window.start.time() == window.start.time()
         };
         let alike: Vec<u64> = same_length.iter().filter(like).map(|p| p.profile.records).collect();
-        let (counts, of) = if alike.len() >= ENOUGH {
-            (alike, format!("{:?}s", window.start.weekday()))
+        let of_weekday = alike.len() >= ENOUGH;
+        let (counts, of) = if of_weekday {
+            (alike, format!("earlier {}s", window.start.format("%A")))
         } else if same_length.len() >= ENOUGH_COUNTS {
             (same_length.iter().map(|p| p.profile.records).collect(), "earlier windows".to_owned())
         } else {
             return;
         };
-        let (Some(least), Some(most)) = (counts.iter().min(), counts.iter().max()) else { return };
+        let mut counts = counts;
+        counts.sort_unstable();
+        // One outage among them does not make the next one usual.
+        let place = if of_weekday { counts.len() / 2 } else { 1 };
+        let (least, most) = (counts.get(place), counts.iter().rev().nth(place));
+        let (Some(least), Some(most)) = (least, most) else { return };
         let few = now.records < least / 2 && *least >= MIN_RECORDS;
         let many = now.records / 2 > *most && now.records >= MIN_RECORDS;
         if !(few || many) {
@@ -251,7 +257,10 @@ impl Comparison<'_> {
             Draft {
                 kind: FindingKind::RowCount,
                 path: "",
-                expected: format!("{least} to {most} records, as on {of}"),
+                expected: match least == most {
+                    true => format!("about {least} records, as in {of}"),
+                    false => format!("{least} to {most} records, as in {of}"),
+                },
                 observed: BTreeMap::from([("records".to_owned(), now.records)]),
                 sighting: Sighting { count: now.records, ..Sighting::default() },
                 suggestion: suggest::ignored(FindingKind::RowCount, &self.table.drift),
@@ -285,13 +294,16 @@ struct Usual {
 
 impl Usual {
     fn of(shares: impl Iterator<Item = Share>, margin: f64) -> Self {
-        let (mut least, mut most, mut part, mut of) = (f64::INFINITY, 0.0_f64, 1, 2);
-        for one in shares.filter(|one| one.of > 0) {
-            let value = share(one.part, one.of);
-            (least, most) = (least.min(value), most.max(value));
-            (part, of) = (part + one.part, of + one.of);
-        }
-        Self { least: least.min(most), most, chance: share(part, of), margin }
+        let shares: Vec<Share> = shares.filter(|one| one.of > 0).collect();
+        let part: u64 = shares.iter().map(|one| one.part).sum();
+        let of: u64 = shares.iter().map(|one| one.of).sum();
+        let mut values: Vec<f64> = shares.iter().map(|one| share(one.part, one.of)).collect();
+        values.sort_by(f64::total_cmp);
+        // Of two weeks and more, one bad window does not make the next one usual.
+        let place = usize::from(values.len() > 2 * WEEK);
+        let least = values.get(place).copied().unwrap_or_default();
+        let most = values.iter().rev().nth(place).copied().unwrap_or_default();
+        Self { least, most, chance: share(part + 1, of + 2), margin }
     }
 
     fn is_above(&self, now: Share) -> bool {

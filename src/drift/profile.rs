@@ -111,6 +111,16 @@ impl Profile {
         self
     }
 
+    /// The same without the lists of values that hold one which is not to be kept.
+    #[must_use]
+    pub fn without_values(mut self, is_kept_out: impl Fn(&str) -> bool) -> Self {
+        for field in self.fields.values_mut() {
+            field.values =
+                field.values.take().filter(|values| !values.keys().any(|v| is_kept_out(v)));
+        }
+        self
+    }
+
     /// Adds the counts of another window.
     pub(crate) fn add(&mut self, other: &Self) {
         self.records += other.records;

@@ -82,6 +82,27 @@ impl DriftReport {
         self
     }
 
+    /// The same report with `change` made to samples and values of keys alone. Values that it would change are not proposed.
+    #[must_use]
+    pub fn with_samples(mut self, change: impl Fn(&str) -> String) -> Self {
+        for finding in &mut self.findings {
+            let seen = finding.first_seen.as_mut().and_then(|place| place.key.as_mut());
+            for text in finding.samples.iter_mut().chain(seen) {
+                *text = change(text);
+            }
+            let values = finding.kind == FindingKind::NewValue;
+            if values && finding.observed.keys().any(|value| change(value) != *value) {
+                let observed = std::mem::take(&mut finding.observed);
+                for (value, count) in observed {
+                    *finding.observed.entry(change(&value)).or_default() += count;
+                }
+                "# add the values to `known`: they are cut here, see the rows"
+                    .clone_into(&mut finding.suggestion);
+            }
+        }
+        self
+    }
+
     /// Reads a report that was written.
     ///
     /// # Errors

@@ -100,7 +100,13 @@ pub(crate) fn missing(field: &Field, table: &Table) -> String {
 /// Gives the field a type that reads what was seen.
 pub(crate) fn type_changed(field: &Field, kinds: &[Kind], table: &Table) -> String {
     let nested = kinds.iter().any(|kind| matches!(kind, Kind::Array | Kind::Object));
-    retyped(FindingKind::TypeChanged, field, nested, table)
+    // A string reads numbers and booleans, which stay a finding unless it says that they are expected.
+    let text = !nested && kinds.iter().any(|kind| matches!(kind, Kind::Number | Kind::Bool));
+    let drift = match text {
+        true => FindingKind::TypeChanged.with_action(&field.drift, DriftAction::Ignore),
+        false => field.drift,
+    };
+    retyped(FindingKind::TypeChanged, &Field { drift, ..field.clone() }, nested, table)
 }
 
 /// Adds the values to `known`.

@@ -157,7 +157,9 @@ async fn start(
 
 /// Whether the staged rows of a failed attempt are what the caller asks for.
 fn accepts(manifest: &Manifest, take: &Take) -> bool {
-    take.accept_drift && is_refused(manifest) && same_fingerprints(manifest, take)
+    // Of an acceptance that was killed, the newest attempt is still the one that took over.
+    let refused = is_refused(manifest) || (manifest.accepted && manifest.state == State::Running);
+    take.accept_drift && refused && same_fingerprints(manifest, take)
 }
 
 /// Whether the contract stopped the newest attempt.
@@ -220,6 +222,7 @@ fn first_version(
         started_at,
         committed_at: carried.and_then(|manifest| manifest.committed_at),
         failure: None,
+        accepted: resumed.is_some_and(|resumed| resumed.accepted),
         clip: take.clip.clone(),
         covers: carried.map(|manifest| manifest.covers.clone()).unwrap_or_default(),
         ends: Vec::new(),

@@ -243,6 +243,9 @@ pub struct Manifest {
     /// Why the attempt ended without a commit.
     #[serde(default)]
     pub failure: Option<Failure>,
+    /// Whether this attempt takes over what the contract had stopped (`--accept-drift`).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub accepted: bool,
     /// The field by which rows of this attempt are held to the window (`clip` of the stream).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub clip: Option<String>,

@@ -40,7 +40,7 @@ pub fn planned(window: &WindowState, target: u64, now: DateTime<Utc>) -> Option<
         _ if manifest.owner.as_ref().is_some_and(|owner| owner.is_live(now)) => {
             Plan::Leave("a run is at work on it")
         }
-        _ if manifest.is_unfinished() => Plan::Leave("a publish is not ended: extract it again"),
+        _ if manifest.is_unfinished() => Plan::Leave("a publish is not ended"),
         // Of a compaction that was stopped, or a refresh that had come to nothing.
         State::Running if manifest.checkpoint.pages == 0 => Plan::Merge(after),
         State::Committed => Plan::Merge(after),

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::drift::profile::Profile;
 use crate::error::{Error, ErrorKind, Result};
 use crate::lake::layout::{TableDir, WindowName};
 use crate::run::plan::Unit;
@@ -33,15 +34,22 @@ pub(crate) async fn check(run: &Run, units: &[Unit]) -> Result<()> {
             if anew(&window) {
                 continue;
             }
-            for field in &table.fields {
-                let now = field.kind.to_string();
-                let Some(before) = profile.fields.get(&field.name).map(|field| &field.kind) else {
-                    continue;
-                };
-                if !goes_with(before, &now) {
-                    return Err(refusal(table, &window, &field.name, before, &now));
-                }
-            }
+            goes_with(table, &window, &profile)?;
+        }
+    }
+    Ok(())
+}
+
+/// Holds the table against a committed window.
+///
+/// # Errors
+/// As [`check`].
+pub(crate) fn goes_with(table: &Table, window: &WindowName, profile: &Profile) -> Result<()> {
+    for field in &table.fields {
+        let now = field.kind.to_string();
+        let before = profile.fields.get(&field.name).map(|field| &field.kind);
+        if let Some(before) = before.filter(|before| !are_one(before, &now)) {
+            return Err(refusal(table, window, &field.name, before, &now));
         }
     }
     Ok(())
@@ -61,7 +69,7 @@ fn refusal(table: &Table, window: &WindowName, column: &str, before: &str, now: 
 }
 
 /// Whether two declared types of a column are read as one.
-fn goes_with(before: &str, now: &str) -> bool {
+fn are_one(before: &str, now: &str) -> bool {
     let family = |kind: &str| {
         match kind {
             "int32" | "int64" => "integer",
@@ -89,8 +97,8 @@ mod tests {
             ("date", "timestamp", false),
             ("list(int32)", "list(int64)", false),
         ] {
-            assert_eq!(goes_with(before, now), goes, "{before} and {now}");
-            assert_eq!(goes_with(now, before), goes, "{now} and {before}");
+            assert_eq!(are_one(before, now), goes, "{before} and {now}");
+            assert_eq!(are_one(now, before), goes, "{now} and {before}");
         }
     }
 }

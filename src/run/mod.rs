@@ -21,7 +21,7 @@ pub mod plan;
 pub mod progress;
 pub mod redecode;
 pub mod report;
-mod rewrite;
+pub mod rewrite;
 mod settle;
 mod shared;
 mod stages;

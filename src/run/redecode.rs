@@ -15,6 +15,7 @@ use crate::manifest::history::Profiles;
 use crate::manifest::hold::{Outcome, WindowRun};
 use crate::manifest::snapshot::WindowState;
 use crate::manifest::version::{Counts, Drift, Manifest, State};
+use crate::run::evolution::goes_with;
 use crate::run::judge::judge;
 use crate::run::redecode::rows::Rows;
 use crate::run::rewrite::{let_go, staged, take_committed};
@@ -74,6 +75,20 @@ impl Redecode {
             (true, true, _) | (false, _, false) => Plan::Decode,
             (true, false, _) | (false, _, true) => Plan::Same,
         }
+    }
+
+    /// Holds the schema against the windows that are not decoded anew.
+    ///
+    /// # Errors
+    /// `Config` for a column whose type is read with theirs by no reader.
+    pub fn goes_with<'a>(&self, rest: impl Iterator<Item = &'a WindowState>) -> Result<()> {
+        for window in rest {
+            let commit = window.manifest.as_committed();
+            if let Some(profile) = commit.and_then(|commit| commit.profile) {
+                goes_with(&self.table, &window.name, &profile)?;
+            }
+        }
+        Ok(())
     }
 
     /// Decodes the window anew. Gives back its manifest, or `None` where another run has come between. Killed at any
@@ -137,7 +152,7 @@ impl Redecode {
         let (table, window) = (&*self.table, held.name().window());
         let earlier = self.history.before(held.chain()).await;
         let report = report(table, &shape, window, &table.fingerprint(), &earlier);
-        let report = report.rewritten(without_query);
+        let report = report.with_samples(without_query);
         for line in report.lines() {
             tracing::warn!("drift: {line}");
         }
@@ -156,7 +171,9 @@ impl Redecode {
         Ok(Outcome {
             files,
             drift: Some(drift(path, &report)),
-            profile: Some(report.profile(table, &shape).rewritten(without_query)),
+            profile: Some(
+                report.profile(table, &shape).without_values(|text| without_query(text) != text),
+            ),
             rejects,
             counts,
         })

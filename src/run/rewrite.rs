@@ -50,6 +50,40 @@ pub(crate) async fn take_committed(
     }
 }
 
+/// The window as it is once a publish that was begun and not ended is: whoever finds one completes it (DESIGN §5).
+///
+/// # Errors
+/// As [`take`].
+pub async fn completed(
+    (lake, dir): (&Lake, &TableDir),
+    window: WindowState,
+    run_id: &str,
+    clock: Arc<dyn Clock>,
+) -> Result<WindowState> {
+    let manifest = &window.manifest;
+    let live = manifest.owner.as_ref().is_some_and(|owner| owner.is_live(clock.now()));
+    if live || !manifest.is_unfinished() {
+        return Ok(window);
+    }
+    let chain = Chain::new(lake.clone(), dir.clone(), window.name.clone());
+    let intent = Take {
+        run_id: run_id.to_owned(),
+        schema_fingerprint: manifest.schema_fingerprint.clone(),
+        source_fingerprint: manifest.source_fingerprint.clone(),
+        refresh: false,
+        accept_drift: false,
+        clip: manifest.clip.clone(),
+    };
+    if let Taken::Run(held) = take(chain.clone(), clock, intent).await? {
+        let message = "another run has replaced the window meanwhile";
+        return Err(let_go(*held, Error::new(ErrorKind::Held, message)).await);
+    }
+    Ok(match chain.newest().await? {
+        Some((number, manifest)) => WindowState { number, manifest, ..window },
+        None => window,
+    })
+}
+
 /// Lets the window go as it was.
 pub(crate) async fn let_go(held: WindowRun, error: Error) -> Error {
     if let Err(second) = held.release(Failure::from(&error)).await {

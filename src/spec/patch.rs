@@ -95,19 +95,19 @@ impl Proposed {
 /// Several lines for one field as one: of two types the wider one stands (text holds what a number does, JSON what text
 /// does), with its own keys; what each line changes of the others is kept, and lists are joined.
 fn merged(item: &Node, lines: &[Keys]) -> Option<Keys> {
-    let widest = lines.iter().max_by_key(|keys| rank(keys))?;
+    // The first of the widest.
+    let widest = lines.iter().rev().max_by_key(|keys| rank(keys))?;
     let mut merged = widest.clone();
     for keys in lines {
         let same_type = keys.get("type") == widest.get("type");
         for (key, text) in keys {
             let fits = same_type || OF_ANY_TYPE.contains(&key.as_str());
-            let changes = !item.get(key).is_some_and(|value| same(value, text));
-            if !fits || !changes {
+            if !fits || is_declared(item, key, text) {
                 continue;
             }
             let joined = match merged.get(key) {
                 Some(own) if key == "known" => joined(own, text),
-                Some(own) if item.get(key).is_some_and(|value| same(value, own)) => text.clone(),
+                Some(own) if is_declared(item, key, own) => text.clone(),
                 Some(own) => own.clone(),
                 None => text.clone(),
             };
@@ -115,6 +115,15 @@ fn merged(item: &Node, lines: &[Keys]) -> Option<Keys> {
         }
     }
     Some(merged)
+}
+
+/// Whether a field has this value already, written or by default.
+fn is_declared(item: &Node, key: &str, text: &str) -> bool {
+    let name = || item.get("name").and_then(Node::text).unwrap_or_default();
+    match item.get(key) {
+        Some(value) => same(value, text),
+        None => key == "from" && text.strip_prefix('/') == Some(name()),
+    }
 }
 
 /// The items of two lists, those of the first first.
@@ -181,11 +190,7 @@ impl Edits<'_> {
         if !inside(&item.span) || !own {
             return None;
         }
-        let name = item.get("name").and_then(Node::text).unwrap_or_default();
-        let usual = format!("/{name}");
-        let wanted = keys.iter().filter(|(key, text)| {
-            !(*key == "from" && item.get("from").is_none() && **text == usual)
-        });
+        let wanted = keys.iter().filter(|(key, text)| !is_declared(item, key, text));
         self.keys(item, &wanted.map(|(key, text)| (key.clone(), text.clone())).collect());
         for (at, entry) in item.entries().iter().enumerate() {
             if TAKEN_AWAY.contains(&entry.key.as_str()) && !keys.contains_key(&entry.key) {
@@ -240,7 +245,7 @@ impl Edits<'_> {
             self.edits.push((last.span.end..last.span.end, more));
             return true;
         }
-        let indent = " ".repeat(list.span.start - self.line_start(list.span.start));
+        let Some(indent) = self.dash_indent(last.span.start) else { return false };
         let end = self.line_end(last.span.end);
         let more: String = written.map(|item| format!("\n{indent}- {item}")).collect();
         self.edits.push((end..end, more));
@@ -258,8 +263,10 @@ impl Edits<'_> {
         let span = if self.is_flow(map) {
             before.value.span.end..entry.value.span.end
         } else {
-            self.line_start(entry.span.start)
-                ..(self.line_end(entry.value.span.end) + 1).min(self.text.len())
+            // With the line break before it: what comes after may be inserted at its end.
+            let before = self.line_start(entry.span.start).saturating_sub(1);
+            let broken = self.text.get(..before).is_some_and(|text| text.ends_with('\r'));
+            before - usize::from(broken)..self.line_end(entry.value.span.end)
         };
         self.edits.push((span, String::new()));
     }
@@ -274,7 +281,7 @@ impl Edits<'_> {
             self.edits.push((last.span.end..last.span.end, fields));
             return Some(());
         }
-        let indent = " ".repeat(list.span.start - self.line_start(list.span.start));
+        let indent = self.dash_indent(last.span.start)?;
         let end = self.line_end(last.span.end);
         let fields: String = new.iter().map(|keys| format!("\n{indent}- {}", line(keys))).collect();
         self.edits.push((end..end, fields));
@@ -289,18 +296,31 @@ impl Edits<'_> {
         self.text.get(..at).and_then(|before| before.rfind('\n')).map_or(0, |end| end + 1)
     }
 
+    /// What stands before the dash of the item that begins here: on its line, or on one above with comments between.
+    fn dash_indent(&self, at: usize) -> Option<String> {
+        let mut lines = self.text.get(..at)?.lines().rev();
+        let line = lines.find(|line| line.trim_start().starts_with('-'))?;
+        Some(" ".repeat(line.len() - line.trim_start().len()))
+    }
+
+    /// Where the line of this place ends, before its line break.
     fn line_end(&self, at: usize) -> usize {
         let rest = self.text.get(at..).unwrap_or_default();
-        at + rest.find('\n').unwrap_or(rest.len())
+        let line = rest.get(..rest.find('\n').unwrap_or(rest.len())).unwrap_or_default();
+        at + line.strip_suffix('\r').unwrap_or(line).len()
     }
 
     /// The text with all edits. Those at one place stay in their order.
     fn applied(mut self) -> String {
         self.edits.sort_by_key(|(span, _)| (span.start, span.end));
+        let ends_in_two = self.text.contains("\r\n");
         let (mut patched, mut at) = (String::with_capacity(self.text.len()), 0);
         for (span, text) in &self.edits {
             patched.push_str(self.text.get(at..span.start).unwrap_or_default());
-            patched.push_str(text);
+            match ends_in_two {
+                true => patched.push_str(&text.replace('\n', "\r\n")),
+                false => patched.push_str(text),
+            }
             at = at.max(span.end);
         }
         patched.push_str(self.text.get(at..).unwrap_or_default());
@@ -423,6 +443,18 @@ fields:   # in order
         assert!(patched.contains("  - name: status\n    type: json\n  - { name: n"), "{patched}");
         let turned = [lines[1], lines[0]];
         assert_eq!(patch(FILE, &turned).expect("patched"), patched);
+    }
+
+    #[test]
+    fn line_ends_are_those_of_the_file() {
+        let lines = [
+            "- { name: upi_ref, type: string, from: /upi_ref }",
+            "drift: { mixed_units: ignore }",
+            "- { name: status, type: json, from: /status }",
+        ];
+        let patched = patch(&FILE.replace('\n', "\r\n"), &lines).expect("patched");
+        assert_eq!(patched.matches('\n').count(), patched.matches("\r\n").count(), "{patched:?}");
+        assert_eq!(patched.replace("\r\n", "\n"), patch(FILE, &lines).expect("patched"));
     }
 
     #[test]

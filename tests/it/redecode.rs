@@ -1,10 +1,13 @@
 //! `lakeward redecode`: the table as if its schema had always known, from what the lake holds alone.
 
+use std::time::Duration;
+
 use chrono::{Days, NaiveDate};
 use serde_json::Value;
 
 use super::support::cli::{TABLE, Workspace};
 use super::support::paged_api::{Options, PagedApi, Style};
+use super::support::pause;
 use super::support::raw_server::{RawServer, Reply};
 use super::support::vendor::{self, Changes, STEADY};
 
@@ -158,7 +161,8 @@ fn rows_without_their_text_cannot_be_decoded_anew() {
         .with("schema.yaml", |schema| schema.replace("raw_column: _raw", "raw_column: null"));
     workspace.extract_day(&[]).exits(0);
     let before = workspace.lake().whole_rows(TABLE);
-    let other = workspace.with("schema.yaml", |schema| schema.replace("name: method", "name: by"));
+    let other = workspace
+        .with("schema.yaml", |schema| schema.replace("raw_column: null", "raw_column: _raw"));
     let ended = other.lakeward(&["redecode", "--lake", "lake", "--schema", "schema.yaml"]).exits(2);
     ended.complains(&["no raw column"]);
     ended.says("raw_column: null");
@@ -256,4 +260,28 @@ fn personal_values_of_dead_letters_are_not_shown() {
     let manifest = workspace.lake().manifest(TABLE);
     let amount = &manifest["profile"]["fields"]["amount"];
     assert!(amount["hidden"] == true && amount["extent"].get("least").is_none(), "{amount}");
+}
+
+#[test]
+fn a_killed_one_is_ended_by_the_next() {
+    let api = PagedApi::start(Options { records_per_day: vec![230; 3], ..Options::default() });
+    let workspace = Workspace::reading(&api, Style::Cursor);
+    workspace.extract(&["--from", "2026-03-17", "--to", "2026-03-20"]).exits(0);
+    let asked = api.server().count();
+    let schema = std::fs::read_to_string(workspace.path("schema.yaml")).unwrap();
+    let redecode = ["redecode", "--lake", "lake", "--schema", "new.yaml"];
+    for trial in 0..12_u64 {
+        let new = schema.replace("name: method", &format!("name: by_{trial}"));
+        workspace.write("new.yaml", &new);
+        let run = workspace.lakeward(&redecode).start();
+        pause(Duration::from_millis(20 + trial * 12));
+        run.kill9();
+        workspace.lakeward(&redecode).exits(0);
+        workspace.lake().assert_holds(TABLE, &api.truth());
+        assert_eq!(workspace.lake().rows(TABLE).len(), 690, "trial {trial}");
+        let column = format!(" by_{trial}=upi");
+        assert!(workspace.lake().whole_rows(TABLE).iter().all(|row| row.contains(&column)));
+        assert_eq!(strays(&workspace), Value::Array(vec![]), "trial {trial}");
+    }
+    assert_eq!(api.server().count(), asked);
 }

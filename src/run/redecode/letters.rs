@@ -74,12 +74,13 @@ async fn keep(rows: &mut Rows, letter: &ReadLetter) -> Result<()> {
 fn is_digest(record: &RawValue) -> bool {
     #[derive(serde::Deserialize)]
     #[serde(deny_unknown_fields)]
-    #[expect(dead_code, reason = "its keys tell it")]
+    #[expect(dead_code, reason = "that they are there tells it")]
     struct Digest {
         sha256: String,
         bytes: u64,
         head: String,
     }
     let text = record.get();
-    text.starts_with("{\"sha256\":") && serde_json::from_str::<Digest>(text).is_ok()
+    let digest = serde_json::from_str::<Digest>(text);
+    text.starts_with("{\"sha256\":") && digest.is_ok_and(|digest| digest.sha256.len() == 64)
 }
