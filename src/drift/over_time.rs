@@ -172,26 +172,7 @@ impl Comparison<'_> {
         past: &[Observed],
     ) {
         let Some(values) = now.values.as_ref().filter(|_| field.known.is_empty()) else { return };
-        let mut all: BTreeMap<&str, u64> = BTreeMap::new();
-        let mut with_news = 0;
-        for (n, past) in past.iter().enumerate() {
-            let Some(values) = &past.profile.values else { return };
-            with_news +=
-                usize::from(n > 0 && values.keys().any(|value| !all.contains_key(value.as_str())));
-            for (value, count) in values {
-                *all.entry(value).or_default() += count;
-            }
-        }
-        // Where every few windows have a value of their own, another such is no news.
-        if past.len() < ENOUGH_VALUES || with_news * 10 > past.len() {
-            return;
-        }
-        let records: u64 = all.values().sum();
-        // Where some value was seen but a few times, another such is no surprise (Good and Turing).
-        let rare = all.values().any(|count| *count < 5);
-        if rare || records < MIN_SEEN {
-            return;
-        }
+        let Some(all) = usual_values(past) else { return };
         let new: Vec<_> =
             values.iter().filter(|(value, _)| !all.contains_key(value.as_str())).collect();
         if new.is_empty() {
@@ -326,6 +307,27 @@ impl Usual {
         }
         format!("{} to {}", percent(self.least), percent(self.most))
     }
+}
+
+/// The values of a string in earlier windows, where another one would be news: they are few, and have been the same for
+/// long.
+fn usual_values(past: &[Observed]) -> Option<BTreeMap<&str, u64>> {
+    let mut all: BTreeMap<&str, u64> = BTreeMap::new();
+    let mut with_news = 0;
+    for (n, past) in past.iter().enumerate() {
+        let values = past.profile.values.as_ref()?;
+        let is_new = |value: &String| !all.contains_key(value.as_str());
+        with_news += usize::from(n > 0 && values.keys().any(is_new));
+        for (value, count) in values {
+            *all.entry(value).or_default() += count;
+        }
+    }
+    // Where every few windows have a value of their own, another such is no news; nor is it where some value was seen but a
+    // few times (Good and Turing).
+    let often = past.len() >= ENOUGH_VALUES && with_news * 10 <= past.len();
+    let rare = all.values().any(|count| *count < 5);
+    let enough = all.values().sum::<u64>() >= MIN_SEEN;
+    (often && !rare && enough).then_some(all)
 }
 
 /// The records that have the field and nothing in it.

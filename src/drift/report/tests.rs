@@ -355,7 +355,7 @@ fn the_schema_of_reports_in_schemas_is_current() {
     let found = std::fs::read_to_string(&file).unwrap_or_default();
     assert!(
         found == wanted,
-        "stale: run `LAKEWARD_UPDATE=1 cargo test --lib the_schema_of_reports`"
+        "stale: run `LAKEWARD_UPDATE=1 cargo test --lib -- the_schema_of_reports`"
     );
 }
 
