@@ -85,7 +85,7 @@ async fn decode(args: RedecodeArgs, rejects: bool) -> Result<u8> {
     let mut windows = snapshot(&lake, &dir).await?.windows;
     let all = windows.clone();
     windows.retain(|window| within.touch(&window.manifest.window));
-    of_one_stream(&mut windows, args.stream.as_deref())?;
+    of_streams(&mut windows, &args.streams)?;
     let rest = all.iter().filter(|window| windows.iter().all(|own| own.name != window.name));
     by.goes_with(rest)?;
     // Earlier ones first: a window's drift is judged by those before it.
@@ -106,29 +106,30 @@ async fn decode(args: RedecodeArgs, rejects: bool) -> Result<u8> {
     failed.map_or(Ok(0), Err)
 }
 
-/// Leaves the windows of one stream: a schema file is written for the records of one.
-fn of_one_stream(windows: &mut Vec<WindowState>, wanted: Option<&str>) -> Result<()> {
-    let name = |window: &WindowState| {
-        (
-            format!("{}.{}", window.manifest.source, window.manifest.stream),
-            window.manifest.stream.clone(),
-        )
+/// Leaves the windows of the streams that are named: a schema file is written for the records of one, as a rule.
+fn of_streams(windows: &mut Vec<WindowState>, wanted: &[String]) -> Result<()> {
+    let names = |window: &WindowState| {
+        let WindowState { manifest, .. } = window;
+        [format!("{}.{}", manifest.source, manifest.stream), manifest.stream.clone()]
     };
-    let all: BTreeSet<String> = windows.iter().map(|window| name(window).0).collect();
-    if let Some(wanted) = wanted {
-        windows.retain(|window| wanted == name(window).0 || wanted == name(window).1);
-    }
-    let left: BTreeSet<String> = windows.iter().map(|window| name(window).0).collect();
-    if left.len() == 1 || all.is_empty() {
-        return Ok(());
-    }
+    let [all, short]: [BTreeSet<String>; 2] = [0, 1]
+        .map(|at| windows.iter().filter_map(|window| names(window).get(at).cloned()).collect());
+    let unknown = wanted.iter().find(|name| !all.contains(*name) && !short.contains(*name));
+    let message = match unknown {
+        Some(name) => format!("no windows of stream `{name}`"),
+        None if wanted.is_empty() && all.len() > 1 => {
+            "the table has rows of several streams".to_owned()
+        }
+        None => {
+            let named =
+                |window: &WindowState| names(window).iter().any(|name| wanted.contains(name));
+            windows.retain(|window| wanted.is_empty() || named(window));
+            return Ok(());
+        }
+    };
     let all: Vec<String> = all.into_iter().collect();
-    let message = match left.len() {
-        0 => format!("no windows of stream `{}`", wanted.unwrap_or_default()),
-        _ => "the table has rows of several streams".to_owned(),
-    };
     Err(Error::new(ErrorKind::Usage, message)
-        .hint(format!("say which one the schema file is of with --stream: {}", all.join(", "))))
+        .hint(format!("say which the schema file is of, by --stream: {}", all.join(", "))))
 }
 
 /// Decodes window after window, and gives back the first failure.

@@ -225,7 +225,7 @@ impl Comparison<'_> {
         let mut counts = counts;
         counts.sort_unstable();
         // One outage among them does not make the next one usual.
-        let place = if of_weekday { counts.len() / 2 } else { 1 };
+        let place = if of_weekday { (counts.len() - 1) / 2 } else { 1 };
         let (least, most) = (counts.get(place), counts.iter().rev().nth(place));
         let (Some(least), Some(most)) = (least, most) else { return };
         let few = now.records < least / 2 && *least >= MIN_RECORDS;

@@ -237,6 +237,8 @@ fn one_schema_is_of_one_stream() {
     let redecode = ["redecode", "--lake", "lake", "--schema", "schema.yaml"];
     let ended = other.lakeward(&redecode).exits(2);
     ended.says("--stream: gateway.payments, second.payments");
+    let none = [&redecode[..], &["--stream", "third"]].concat();
+    other.lakeward(&none).exits(2).says("no windows of stream `third`");
     let of_one = [&redecode[..], &["--stream", "second.payments", "--format", "json"]].concat();
     let done = other.lakeward(&of_one).exits(0).json();
     assert_eq!(done["windows"].as_array().unwrap().len(), 1);
@@ -284,4 +286,42 @@ fn a_killed_one_is_ended_by_the_next() {
         assert_eq!(strays(&workspace), Value::Array(vec![]), "trial {trial}");
     }
     assert_eq!(api.server().count(), asked);
+}
+
+/// Rows that a schema refused are dead letters without a page: whether they came before another one of their key, nobody knows.
+#[test]
+fn letters_of_which_none_is_known_to_be_later_are_all_kept() {
+    let body = r#"{"orders":[{"id":"a","n":"x9","at":1773705600},{"id":"a","n":1,"at":1773705601},{"id":"b","n":2,"at":1773705602}]}"#;
+    let server = RawServer::start(move |_, _| Reply::json(200, body));
+    let workspace = Workspace::empty();
+    workspace.write("source.yaml", &vendor::source_yaml(&server));
+    let schema = |n: &str| {
+        format!(
+            "version: 1\ntable: orders\nprimary_key: id\npartition_by: at\nreject_limit: 0.9\nfields:\n  - {{ name: id, type: string }}\n  - {{ name: n, type: {n}, on_invalid: reject }}\n  - {{ name: at, type: timestamp }}\n"
+        )
+    };
+    workspace.write("orders.yaml", &schema("int64"));
+    workspace.extract(&["--date", "2026-03-17"]).exits(0);
+    let redecode = ["redecode", "--lake", "lake", "--schema", "orders.yaml"];
+    workspace.write("orders.yaml", &schema("int64, max: 1").replace("max: 1", "min: 2"));
+    workspace.lakeward(&redecode).exits(0);
+    workspace.write("orders.yaml", &schema("string"));
+    workspace.lakeward(&redecode).exits(0);
+    let text =
+        workspace.lakeward(&["rejects", "--lake", "lake", "--format", "json"]).exits(0).stdout;
+    let rows = workspace.lake().whole_rows("orders").join("\n");
+    for record in [r#""n":"x9""#, r#""n":1"#, r#""n":2"#] {
+        assert!(
+            text.contains(&record.replace(':', ": "))
+                || text.contains(record)
+                || rows.contains(record),
+            "{record} in\n{rows}\n{text}"
+        );
+    }
+    let counts = workspace.lake().manifest("orders")["counts"].clone();
+    assert_eq!(
+        (&counts["written"], &counts["rejected"], &counts["duplicates"]),
+        (&2.into(), &1.into(), &0.into()),
+        "{counts}"
+    );
 }

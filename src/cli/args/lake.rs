@@ -131,9 +131,10 @@ pub struct RedecodeArgs {
     /// Which windows.
     #[command(flatten)]
     pub within: Within,
-    /// Only windows of this stream, as STREAM or SOURCE.STREAM; needed where the table has rows of several.
-    #[arg(long, value_name = "STREAM")]
-    pub stream: Option<String>,
+    /// Only windows of this stream, as STREAM or SOURCE.STREAM; needed where the table has rows of several, and repeated
+    /// where the schema file is of several.
+    #[arg(long = "stream", value_name = "STREAM")]
+    pub streams: Vec<String>,
     /// Publish whatever reject limit and drift policy say.
     #[arg(long)]
     pub accept_drift: bool,

@@ -31,6 +31,9 @@ pub(super) async fn read(lake: &Lake, path: &str, rows: &mut Rows) -> Result<()>
             error.hint("extract the window again with --refresh, which writes the file anew")
         );
     }
+    // Rows that a redecode refused have lost their page: whether they came before or after another of their key is not
+    // known, so they come last, and those that tie stay dead letters.
+    read.sort_by_key(|letter| letter.page == 0);
     let mut batch: Vec<ReadLetter> = Vec::new();
     let mut bytes = 0;
     for letter in read {
@@ -38,13 +41,14 @@ pub(super) async fn read(lake: &Lake, path: &str, rows: &mut Rows) -> Result<()>
             keep(rows, &letter).await?;
             continue;
         }
-        bytes += letter.record.get().len();
-        batch.push(letter);
-        if batch.len() == RECORDS || bytes >= BYTES {
+        let first_without_page = letter.page == 0 && batch.last().is_some_and(|last| last.page > 0);
+        if batch.len() == RECORDS || bytes >= BYTES || first_without_page {
             land(rows, &batch).await?;
             batch.clear();
             bytes = 0;
         }
+        bytes += letter.record.get().len();
+        batch.push(letter);
     }
     land(rows, &batch).await
 }

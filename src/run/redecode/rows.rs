@@ -187,6 +187,12 @@ impl Rows {
         let decoded = self.decoder.decode(&page)?;
         let mut batch = stamped(&decoded.batch, &decoded.records, stamps, self.extracted_at)?;
         let origins: Vec<Origin> = origins.take(page.records.len()).collect();
+        if stamps.is_some() && decoded.outside > 0 {
+            let message = "published rows lie outside of their window by the schema's clip field: they would be gone for good";
+            return Err(Error::new(ErrorKind::Usage, message)
+                .with("rows", decoded.outside)
+                .hint("extract the window again with --refresh"));
+        }
         if stamps.is_none() {
             batch = self.without_ties(batch, &decoded.records, &page, &origins).await?;
         }
