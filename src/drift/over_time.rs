@@ -144,19 +144,21 @@ impl Comparison<'_> {
         };
         let scale = scale(field);
         let (least, most) = (least.exp2() / scale, most.exp2() / scale);
-        let seen_middle = format!("middle near {}", rounded(middle.exp2() / scale));
         let moved = format!("about {} times {how}", rounded(times.exp2()));
+        let (expected, observed) = match field.drift.samples {
+            Samples::Full => (
+                format!("a middle from {} to {}", rounded(least), rounded(most)),
+                format!("middle near {}, {moved}", rounded(middle.exp2() / scale)),
+            ),
+            Samples::None | Samples::Redacted => ("about the same middle".to_owned(), moved),
+        };
         self.add(
             &field.drift,
             Draft {
                 kind: FindingKind::RangeMoved,
                 path: answering_path(seen),
-                expected: format!(
-                    "a middle from {} to {}, as in earlier windows",
-                    rounded(least),
-                    rounded(most)
-                ),
-                observed: BTreeMap::from([(format!("{seen_middle}, {moved}"), seen.present)]),
+                expected: format!("{expected}, as in earlier windows"),
+                observed: BTreeMap::from([(observed, seen.present)]),
                 sighting: first_of(seen),
                 suggestion: suggest::ignored_of(FindingKind::RangeMoved, field, self.table),
             },
