@@ -6,7 +6,6 @@ use serde::Serialize;
 
 use crate::drift::finding::{Finding, FindingKind};
 use crate::drift::report::DriftReport;
-use crate::spec::table::DriftAction;
 use crate::window::Window;
 
 /// One finding over the windows that it was made in.
@@ -57,9 +56,4 @@ pub fn changes(reports: &[&DriftReport]) -> Vec<Change> {
         gravity(b).cmp(&gravity(a)).then_with(|| a.finding.path.cmp(&b.finding.path))
     });
     changes
-}
-
-/// The gravest of them.
-pub fn worst(changes: &[Change]) -> Option<DriftAction> {
-    changes.iter().map(|change| change.finding.severity).max()
 }

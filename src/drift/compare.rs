@@ -237,19 +237,14 @@ impl Comparison<'_> {
     /// Two units in this window, or another than all earlier windows had.
     fn mixed_units(&mut self, field: &Field, seen: &FieldShape, before: Option<&FieldProfile>) {
         let first = seen.units.first.as_deref().unwrap_or_default();
-        let before = before.map(|before| &before.units).filter(|units| !units.is_empty());
-        let expected = match before {
-            Some(units) => {
-                format!("{} as in earlier windows", names(units.keys().map(String::as_str)))
-            }
-            None => format!("one unit, {first} as in the first record"),
-        };
-        let is_other = |unit: &str| match before {
-            Some(units) => !units.contains_key(unit),
-            None => unit != first,
-        };
-        let mut others: Vec<_> = seen.units.seen().filter(|(unit, _)| is_other(unit)).collect();
-        if others.is_empty() {
+        let known = before.map(|before| &before.units).filter(|units| !units.is_empty());
+        let new = |unit: &str| known.is_some_and(|units| !units.contains_key(unit));
+        let mut others: Vec<_> = seen.units.seen().filter(|(unit, _)| new(unit)).collect();
+        let mut expected = format!("one unit, {first} as in the first record");
+        if let Some(units) = known.filter(|_| !others.is_empty()) {
+            let units = names(units.keys().map(String::as_str));
+            expected = format!("{units} as in earlier windows");
+        } else {
             others = seen.units.seen().filter(|(unit, _)| *unit != first).collect();
         }
         if others.is_empty() {
