@@ -103,7 +103,7 @@ async fn decode(args: RedecodeArgs, rejects: bool) -> Result<u8> {
         Format::Json => json(&document)?,
         Format::Table => out(&text(&document))?,
     }
-    failed.map_or(Ok(0), Err)
+    failed.map_or(Ok(0), |error| Err(document.so_far(error)))
 }
 
 /// Leaves the windows of the streams that are named: a schema file is written for the records of one, as a rule.
@@ -176,6 +176,19 @@ async fn each(
         document.windows.push(entry);
     }
     Ok(first)
+}
+
+impl Document {
+    /// The error, with what was decoded anew before it: windows of two schemas stand in one table then.
+    fn so_far(&self, error: Error) -> Error {
+        match self.windows.iter().filter(|entry| entry.written.is_some()).count() {
+            0 => error,
+            done => error.with(
+                "decoded",
+                format!("{done} of {} windows are by this schema now, the others by theirs: end it, or decode by the old schema to go back", self.windows.len()),
+            ),
+        }
+    }
 }
 
 impl Entry {

@@ -12,6 +12,7 @@ use crate::cli::tables::chosen;
 use crate::clock::{Clock as _, SystemClock};
 use crate::error::{Error, ErrorKind, Result};
 use crate::lake::layout::TableDir;
+use crate::lake::letters::read_letters;
 use crate::lake::read_back::DataFileReader;
 use crate::lake::store::Lake;
 use crate::lake::verify::{Expected, Problem, verify_file};
@@ -96,14 +97,32 @@ async fn verify_table(lake: &Lake, dir: &TableDir, findings: &mut Findings) -> R
             findings.bytes += file.bytes;
             verify_one(lake, window, file, &mut schemas, findings).await?;
         }
-        for report in window.manifest.reports() {
-            if lake.stat(report).await?.is_none() {
-                let message = "the manifest names it, and it is not there".to_owned();
-                findings.problems.push(Problem {
-                    code: "missing",
-                    message,
-                    path: report.to_owned(),
-                });
+        verify_reports(lake, window, findings).await?;
+    }
+    Ok(())
+}
+
+/// Drift report and dead letters: there, and of a committed window as many letters as it counts.
+async fn verify_reports(lake: &Lake, window: &WindowState, findings: &mut Findings) -> Result<()> {
+    let manifest = &window.manifest;
+    let mut add = |path: &str, code, message: String| {
+        findings.problems.push(Problem { code, message, path: path.to_owned() });
+    };
+    for report in manifest.reports() {
+        if lake.stat(report).await?.is_none() {
+            add(report, "missing", "the manifest names it, and it is not there".to_owned());
+        } else if manifest.rejects.as_deref() == Some(report) && manifest.state == State::Committed
+        {
+            let (mut whole, mut broken) = (0_u64, 0_u64);
+            read_letters(lake, report, |letter| match letter {
+                Ok(_) => whole += 1,
+                Err(_) => broken += 1,
+            })
+            .await?;
+            if broken > 0 || whole != manifest.counts.rejected {
+                let counted = manifest.counts.rejected;
+                let message = format!("the manifest counts {counted} dead letters, {whole} can be read and {broken} cannot");
+                add(report, "letters", message);
             }
         }
     }

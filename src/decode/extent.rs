@@ -86,14 +86,12 @@ impl Few {
         if self.many {
             return;
         }
-        let mut places = [None; SLOTS];
-        for (at, (known, _)) in self.values.iter().enumerate() {
-            note(&mut places, known, at);
-        }
-        let mut last = usize::MAX;
+        let mut places = Places::of(&self.values);
         for text in texts.iter().flatten() {
-            let same = |at: &usize| self.values.get(*at).is_some_and(|(known, _)| known == text);
-            let at = Some(last).filter(same).or_else(|| find(&places, text, &self.values));
+            let head = Head::of(text);
+            let at = places.find(head, |at| {
+                head.is_whole() || self.values.get(at).is_some_and(|(known, _)| known == text)
+            });
             let at = match at {
                 Some(at) => at,
                 None if self.values.len() == MAX_FEW || text.len() > MAX_FEW_BYTES => {
@@ -102,47 +100,78 @@ impl Few {
                 }
                 None => {
                     self.values.push((text.to_owned(), 0));
-                    note(&mut places, text, self.values.len() - 1);
+                    places.note(head, self.values.len() - 1);
                     self.values.len() - 1
                 }
             };
             if let Some((_, count)) = self.values.get_mut(at) {
                 *count += 1;
             }
-            last = at;
         }
     }
 }
 
-/// Where the search for a text begins: by its length and its first bytes.
-fn slot(text: &str) -> usize {
-    let mut first = [0_u8; 8];
-    let length = text.len().min(8);
-    if let (Some(to), Some(from)) = (first.get_mut(..length), text.as_bytes().get(..length)) {
-        to.copy_from_slice(from);
-    }
-    let mixed =
-        (u64::from_le_bytes(first) ^ (text.len() as u64)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    (mixed >> 58) as usize
+/// The first bytes of a text and its length: of a short one all that it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Head {
+    first: u64,
+    length: usize,
 }
 
-/// Notes that the text's value is the one at `at`; there is always a free place.
-fn note(places: &mut [Option<usize>; SLOTS], text: &str, at: usize) {
-    let first = slot(text);
-    let free = (0..SLOTS).map(|step| (first + step) % SLOTS);
-    for place in free {
-        if let Some(place @ None) = places.get_mut(place) {
-            *place = Some(at);
-            return;
+impl Head {
+    fn of(text: &str) -> Self {
+        let bytes = text.as_bytes();
+        // Two loads that may overlap, for a copy of so few bytes is a call.
+        let first = match (bytes.first_chunk::<8>(), bytes.first_chunk(), bytes.last_chunk()) {
+            (Some(eight), ..) => u64::from_le_bytes(*eight),
+            (None, Some(four), Some(last)) => {
+                u64::from(u32::from_le_bytes(*four)) << 32 | u64::from(u32::from_le_bytes(*last))
+            }
+            _ => bytes.iter().fold(0, |first, byte| first << 8 | u64::from(*byte)),
+        };
+        Self { first, length: bytes.len() }
+    }
+
+    /// Whether no other text has it.
+    fn is_whole(self) -> bool {
+        self.length <= 8
+    }
+
+    fn slot(self) -> usize {
+        ((self.first ^ self.length as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 58) as usize
+    }
+}
+
+/// Where values are found by their heads; there is always a free place.
+struct Places([Option<(Head, usize)>; SLOTS]);
+
+impl Places {
+    fn of(values: &[(String, u64)]) -> Self {
+        let mut places = Self([None; SLOTS]);
+        for (at, (known, _)) in values.iter().enumerate() {
+            places.note(Head::of(known), at);
+        }
+        places
+    }
+
+    /// Notes that the text's value is the one at `at`.
+    fn note(&mut self, head: Head, at: usize) {
+        let free = (0..SLOTS).map(|step| (head.slot() + step) % SLOTS);
+        for place in free {
+            if let Some(place @ None) = self.0.get_mut(place) {
+                *place = Some((head, at));
+                return;
+            }
         }
     }
-}
 
-fn find(places: &[Option<usize>; SLOTS], text: &str, values: &[(String, u64)]) -> Option<usize> {
-    let first = slot(text);
-    (0..SLOTS)
-        .map_while(|step| places.get((first + step) % SLOTS).copied().flatten())
-        .find(|at| values.get(*at).is_some_and(|(known, _)| known == text))
+    fn find(&self, head: Head, is_it: impl Fn(usize) -> bool) -> Option<usize> {
+        let first = head.slot();
+        (0..SLOTS)
+            .map_while(|step| self.0.get((first + step) % SLOTS).copied().flatten())
+            .find(|(known, at)| *known == head && is_it(*at))
+            .map(|(_, at)| at)
+    }
 }
 
 /// Takes in the values of a page's column.
@@ -193,17 +222,21 @@ where
 /// The shortest and the longest, in bytes.
 fn lengths(texts: &StringArray) -> Option<(i128, i128)> {
     let ends = texts.value_offsets();
-    let lengths = ends.iter().zip(ends.iter().skip(1)).map(|(start, end)| end - start);
-    let span =
-        |(least, greatest): (i32, i32), length: i32| (least.min(length), greatest.max(length));
-    let (least, greatest) = match texts.nulls().filter(|nulls| nulls.null_count() > 0) {
-        None => lengths.fold((i32::MAX, i32::MIN), span),
-        Some(nulls) => {
-            let valid = lengths.zip(nulls.iter()).filter(|(_, valid)| *valid);
-            valid.map(|(length, _)| length).fold((i32::MAX, i32::MIN), span)
-        }
-    };
-    (least <= greatest).then_some((least.into(), greatest.into()))
+    // A null has no bytes, as an empty text: those are counted, and both are left out of the least of the others. No
+    // look at each null keeps the loop in vectors.
+    let (mut empty, mut least, mut greatest) = (0_i32, i32::MAX, 0_i32);
+    for (start, end) in ends.iter().zip(ends.get(1..).unwrap_or_default()) {
+        let length = end - start;
+        empty += i32::from(length == 0);
+        least = least.min(if length == 0 { i32::MAX } else { length });
+        greatest = greatest.max(length);
+    }
+    let nulls = texts.null_count();
+    if nulls == texts.len() {
+        return None;
+    }
+    let least = if usize::try_from(empty).is_ok_and(|empty| empty > nulls) { 0 } else { least };
+    Some((least.into(), greatest.into()))
 }
 
 #[expect(

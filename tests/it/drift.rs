@@ -167,6 +167,8 @@ fn dead_letters_that_were_cut_are_told_line_by_line() {
     let file = workspace.path("lake").join(&path);
     let text = std::fs::read(&file).unwrap();
     std::fs::write(&file, &text[..text.len() - 30]).unwrap();
+    let verified = workspace.lakeward(&["verify", "--lake", "lake"]).exits(6);
+    verified.says("the manifest counts 5 dead letters, 4 can be read and 1 cannot");
     let ended = workspace.lakeward(&["rejects", "--lake", "lake", "--format", "json"]).exits(6);
     ended.complains(&["dead letter is cut"]);
     ended.complains(&[&path]);
