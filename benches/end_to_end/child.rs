@@ -19,7 +19,7 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// This program again as `role:serve` or `role:proxy`, which say where they listen.
+    /// This program again as `role:serve`, `role:proxy` or `role:echo`, which say where they listen.
     pub(crate) fn role(role: &str, arguments: &[&str]) -> Self {
         let mut process = own(role)
             .args(arguments)
@@ -37,6 +37,15 @@ impl Server {
     /// A server that was started by other means.
     pub(crate) fn started(process: Child, address: SocketAddr) -> Self {
         Self { process, address }
+    }
+
+    /// The most memory it had resident at once so far, in MB.
+    pub(crate) fn peak(&self) -> f64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.id()));
+        let status = status.unwrap_or_default();
+        let kib = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let kib = kib.and_then(|rest| rest.trim().strip_suffix(" kB")?.trim().parse::<f64>().ok());
+        kib.map_or(f64::NAN, |kib| kib * 1024.0 / 1e6)
     }
 }
 

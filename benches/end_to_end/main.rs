@@ -12,6 +12,7 @@
 mod against;
 mod api;
 mod child;
+mod echo;
 mod extract;
 mod growth;
 mod latency;
@@ -23,12 +24,13 @@ mod proxy;
 mod start;
 mod table;
 mod template;
+mod webhooks;
 
 use std::process::ExitCode;
 
-const MEASURES: [&str; 5] = ["small", "large", "latency", "growth", "start"];
+const MEASURES: [&str; 6] = ["small", "large", "latency", "growth", "start", "webhooks"];
 const USAGE: &str =
-    "cargo bench --bench end_to_end -- [small] [large] [latency] [growth] [start] [--runs N]
+    "cargo bench --bench end_to_end -- [small] [large] [latency] [growth] [start] [webhooks] [--runs N]
 without a name: all of them";
 
 fn main() -> ExitCode {
@@ -61,6 +63,7 @@ fn play(role: &str, rest: &[String]) {
     match role {
         "serve" => api::serve(rest),
         "proxy" => proxy::serve(rest),
+        "echo" => echo::serve(rest),
         "measure" => child::measure(rest),
         _ => eprintln!("no role `{role}`"),
     }
@@ -92,7 +95,8 @@ fn run(measures: &[&str], runs: usize) {
             "large" => against::large(&mut table, runs),
             "latency" => latency::measure(&mut table, runs),
             "growth" => growth::measure(&mut table, runs),
-            _ => start::measure(&mut table),
+            "start" => start::measure(&mut table),
+            _ => webhooks::measure(&mut table, runs),
         }
     }
     table.print();

@@ -10,6 +10,8 @@ pub(crate) struct Table {
 pub(crate) enum Bar {
     /// At most this.
     Most(f64),
+    /// At least this.
+    Least(f64),
     /// From the first to the second.
     Within(f64, f64),
 }
@@ -19,6 +21,7 @@ impl Table {
     pub(crate) fn row(&mut self, measure: &str, own: &str, peer: &str, ratio: f64, bar: &Bar) {
         let (text, held) = match *bar {
             Bar::Most(most) => (format!("at most {most:.3}"), ratio <= most),
+            Bar::Least(least) => (format!("at least {least:.3}"), ratio >= least),
             Bar::Within(low, high) => {
                 (format!("{low:.2} to {high:.2}"), (low..=high).contains(&ratio))
             }
