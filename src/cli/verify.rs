@@ -121,7 +121,9 @@ async fn verify_reports(lake: &Lake, window: &WindowState, findings: &mut Findin
             .await?;
             if broken > 0 || whole != manifest.counts.rejected {
                 let counted = manifest.counts.rejected;
-                let message = format!("the manifest counts {counted} dead letters, {whole} can be read and {broken} cannot");
+                let message = format!(
+                    "the manifest counts {counted} dead letters, {whole} can be read and {broken} cannot"
+                );
                 add(report, "letters", message);
             }
         }

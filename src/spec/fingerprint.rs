@@ -25,6 +25,12 @@ impl Table {
     pub fn fingerprint(&self) -> String {
         of_table(self)
     }
+
+    /// How the fields are read by which rows are told apart: those of `primary_key`, then `version_by`.
+    pub fn key_rules(&self) -> Vec<Value> {
+        let fields = self.primary_key.iter().chain(&self.version_by);
+        fields.filter_map(|at| self.fields.get(*at)).map(|one| field(one, self)).collect()
+    }
 }
 
 fn of_stream(source: &Source, stream: &Stream) -> String {

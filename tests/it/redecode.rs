@@ -204,6 +204,12 @@ fn what_only_the_api_knows_is_not_guessed() {
     let redecode = ["redecode", "--lake", "lake", "--schema", "orders.yaml"];
     workspace.write("orders.yaml", &schema("[id, line]", "int64"));
     workspace.lakeward(&redecode).exits(2).complains(&["another primary_key"]);
+    let elsewhere = |from: &str| {
+        schema("id", "string")
+            .replace("name: id, type: string", &format!("name: id, type: string, from: {from}"))
+    };
+    workspace.write("orders.yaml", &elsewhere("/at"));
+    workspace.lakeward(&redecode).exits(2).complains(&["read otherwise"]);
     workspace.write("orders.yaml", &(schema("id", "string") + "raw_column: null\n"));
     workspace.lakeward(&redecode).exits(2).complains(&["would be gone for good"]);
 
@@ -222,6 +228,8 @@ fn what_only_the_api_knows_is_not_guessed() {
     assert!(
         workspace.lake().whole_rows("orders").iter().any(|row| row.contains("id=a line=1 n=1 "))
     );
+    workspace.write("orders.yaml", &elsewhere("[/id, /code]"));
+    workspace.lakeward(&redecode).exits(0);
     assert_eq!(strays(&workspace), Value::Array(vec![]));
 }
 

@@ -147,12 +147,10 @@ impl Rows {
 
     /// Refuses another key than that by which rows were dropped: those are not in the lake.
     fn has_same_key(&self, footer: &Footer, path: &str) -> Result<()> {
-        let own = Footer::of(&self.table);
-        let same = (&own.primary_key, &own.version_by) == (&footer.primary_key, &footer.version_by);
-        if same || !self.deduplicated {
+        if footer.has_key_of(&self.table) || !self.deduplicated {
             return Ok(());
         }
-        let message = "the window's duplicates were dropped by another primary_key or version_by: which row is to survive now is not in the lake";
+        let message = "the window's duplicates were dropped by another primary_key or version_by, or by one that is read otherwise: which row is to survive now is not in the lake";
         Err(Error::new(ErrorKind::Usage, message)
             .with("object", path)
             .hint("extract the window again with --refresh"))
