@@ -1,0 +1,9 @@
+//! Webhooks: events received, proved, kept durably, and landed from there.
+//!
+//! ```text
+//! HTTP request -> signature -> inbox (durable, then 200) -> land -> the lake
+//! ```
+//!
+//! [`inbox`] is the store between the two commands, which are separate processes and may be open at once.
+
+pub mod inbox;
