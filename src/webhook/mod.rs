@@ -4,6 +4,8 @@
 //! HTTP request -> signature -> inbox (durable, then 200) -> land -> the lake
 //! ```
 //!
-//! [`inbox`] is the store between the two commands, which are separate processes and may be open at once.
+//! [`signature`] proves who sent a body, [`inbox`] is the store between the two commands, which are separate processes
+//! and may be open at once.
 
 pub mod inbox;
+pub mod signature;
