@@ -4,8 +4,10 @@
 //! HTTP request -> signature -> inbox (durable, then 200) -> land -> the lake
 //! ```
 //!
-//! [`signature`] proves who sent a body, [`inbox`] is the store between the two commands, which are separate processes
-//! and may be open at once.
+//! [`receiver`] answers HTTP, [`signature`] proves who sent a body, [`inbox`] is the store between the two commands,
+//! which are separate processes and may be open at once, and [`metrics`] counts.
 
 pub mod inbox;
+pub mod metrics;
+pub mod receiver;
 pub mod signature;
