@@ -2,6 +2,7 @@
 
 pub mod lake;
 pub mod values;
+pub mod webhook;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -13,10 +14,12 @@ use crate::cli::args::lake::{
     CompactArgs, DriftArgs, RedecodeArgs, RejectsArgs, SqlArgs, StatusArgs, VacuumArgs, VerifyArgs,
 };
 use crate::cli::args::values::{Format, duration, instant, size};
+use crate::cli::args::webhook::{InboxArgs, ServeArgs};
 use crate::cli::examples::{
     CHECK_EXAMPLES, COMPACT_EXAMPLES, DEMO_EXAMPLES, DRIFT_EXAMPLES, EXITS, EXTRACT_EXAMPLES,
-    INIT_EXAMPLES, PEEK_EXAMPLES, PLAN_EXAMPLES, REDECODE_EXAMPLES, REJECTS_EXAMPLES, SQL_EXAMPLES,
-    STATUS_EXAMPLES, VACUUM_EXAMPLES, VERIFY_EXAMPLES,
+    INBOX_EXAMPLES, INIT_EXAMPLES, PEEK_EXAMPLES, PLAN_EXAMPLES, REDECODE_EXAMPLES,
+    REJECTS_EXAMPLES, SERVE_EXAMPLES, SQL_EXAMPLES, STATUS_EXAMPLES, VACUUM_EXAMPLES,
+    VERIFY_EXAMPLES,
 };
 
 /// Paginated REST APIs into typed, date-partitioned Parquet, whole or not at all.
@@ -96,6 +99,12 @@ pub enum Command {
     /// Rebuild typed columns from the raw column by another schema, dead letters included; no request.
     #[command(after_help = REDECODE_EXAMPLES)]
     Redecode(RedecodeArgs),
+    /// Receive webhooks: prove, keep durably, then answer 200.
+    #[command(after_help = SERVE_EXAMPLES)]
+    Serve(ServeArgs),
+    /// List, show or requeue the events that were accepted and have not landed.
+    #[command(after_help = INBOX_EXAMPLES)]
+    Inbox(InboxArgs),
     /// Print a completion script for your shell.
     Completions {
         /// The shell.

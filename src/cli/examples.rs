@@ -99,3 +99,15 @@ pub(super) const COMPACT_EXAMPLES: &str = "\
     Examples:\n\
     \x20 lakeward compact --lake s3://bucket/lake --dry-run             # says what it would merge\n\
     \x20 lakeward compact --lake lake payments --target-file 256MiB";
+
+pub(super) const SERVE_EXAMPLES: &str = "\
+    Examples:\n\
+    \x20 lakeward serve gateway.yaml --listen 127.0.0.1:8080 --inbox /var/lib/lakeward/inbox\n\
+    \x20 lakeward serve gateway.yaml --listen 0.0.0.0:8443 --tls-cert chain.pem --tls-key key.pem\n\n\
+    Beside the webhooks: /healthz, /readyz, and /metrics for Prometheus. SIGTERM answers what was accepted, then ends.";
+
+pub(super) const INBOX_EXAMPLES: &str = "\
+    Examples:\n\
+    \x20 lakeward inbox list --state refused\n\
+    \x20 lakeward inbox show 17 --body | jq .\n\
+    \x20 lakeward inbox requeue --all";

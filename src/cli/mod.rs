@@ -10,6 +10,7 @@ mod examples;
 mod extract;
 pub mod failures;
 pub mod heap;
+mod inbox;
 mod init;
 mod logging;
 mod peek;
@@ -20,6 +21,7 @@ mod rejects;
 mod render;
 mod sample;
 mod selection;
+mod serve;
 mod signals;
 mod sql;
 mod status;
@@ -52,6 +54,8 @@ pub async fn run(cli: Cli) -> Result<u8> {
         Command::Vacuum(args) => vacuum::run(args).await,
         Command::Compact(args) => compact::run(args).await,
         Command::Redecode(args) => redecode::run(args).await,
+        Command::Serve(args) => serve::run(args).await,
+        Command::Inbox(args) => inbox::run(args),
         Command::Completions { shell } => completions::run(shell),
     }
 }

@@ -28,8 +28,9 @@ impl Unit {
 /// Every window of the named streams, or of all; streams in the order given, windows in time order.
 ///
 /// # Errors
-/// `Usage` for a stream that the source does not have, or one named twice.
+/// `Usage` for a stream that the source does not have, or one named twice, and for a source without a base URL.
 pub fn units(source: &Source, names: &[String], windows: &[Window]) -> Result<Vec<Unit>> {
+    source.base_url()?;
     let mut streams = Vec::new();
     for name in names {
         let stream = source.find_stream(name)?;

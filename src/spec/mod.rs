@@ -20,4 +20,5 @@ pub mod source;
 pub mod table;
 pub mod template;
 mod wanted;
+pub mod webhook;
 mod yaml;

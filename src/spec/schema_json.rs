@@ -122,8 +122,6 @@ mod tests {
     #[test]
     fn later_releases_are_not_declared_yet() {
         let text = source_schema().to_string() + &table_schema().to_string();
-        for key in ["webhooks", "history"] {
-            assert!(!text.contains(key), "{key}");
-        }
+        assert!(!text.contains("\"history\""));
     }
 }

@@ -27,3 +27,4 @@ mod redecode;
 mod resume;
 mod support;
 mod vacuum;
+mod webhook;

@@ -5,6 +5,7 @@ pub(crate) mod lake;
 pub(crate) mod paged_api;
 pub(crate) mod raw_server;
 pub(crate) mod vendor;
+pub(crate) mod webhook;
 
 use std::time::{Duration, Instant};
 
