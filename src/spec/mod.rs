@@ -6,6 +6,7 @@ mod declared;
 pub mod diagnostic;
 mod document;
 mod fingerprint;
+mod history;
 pub mod keys;
 mod masking;
 pub mod pagination;

@@ -118,10 +118,4 @@ mod tests {
             );
         }
     }
-
-    #[test]
-    fn later_releases_are_not_declared_yet() {
-        let text = source_schema().to_string() + &table_schema().to_string();
-        assert!(!text.contains("\"history\""));
-    }
 }

@@ -172,6 +172,8 @@ pub struct Stream {
     pub concurrency: usize,
     /// Whether a refresh asks first if the pages have changed. Default no.
     pub conditional: bool,
+    /// Whether its webhook events are kept in a table of their own beside that of their records. Default no.
+    pub history: bool,
 }
 
 /// How the body of a page is written.

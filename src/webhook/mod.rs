@@ -8,6 +8,8 @@
 //! which are separate processes and may be open at once, and [`metrics`] counts.
 
 pub mod inbox;
+pub mod land;
 pub mod metrics;
 pub mod receiver;
+pub mod reconcile;
 pub mod signature;

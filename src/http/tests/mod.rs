@@ -182,6 +182,7 @@ fn stream(pagination: Pagination) -> Stream {
         pagination,
         concurrency: 1,
         conditional: false,
+        history: false,
     }
 }
 

@@ -163,6 +163,8 @@ pub(crate) struct Stream {
     pub(crate) concurrency: Option<u8>,
     /// Whether a refresh asks by ETag and Last-Modified if the pages have changed, and leaves a window alone that has not. GET only. Default false.
     pub(crate) conditional: Option<bool>,
+    /// Whether the events that webhooks bring of the stream are kept as they came in a table beside its own, `<table>_events`. Default false.
+    pub(crate) history: Option<bool>,
 }
 
 /// The method of a request.

@@ -79,6 +79,7 @@ pub(super) fn stream(
         pagination: pages?,
         concurrency: concurrency?,
         conditional: conditional?,
+        history: written.history.unwrap_or(false),
     })
 }
 

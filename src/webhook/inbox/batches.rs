@@ -82,7 +82,8 @@ impl Inbox {
         let Batch { name, source, stream, first, last, .. } = batch;
         transaction
             .execute(
-                "INSERT INTO batches(name, source, stream, first, last, made_at) VALUES(?1, ?2, ?3, ?4, ?5, ?6)",
+                "INSERT INTO batches(name, source, stream, first, last, made_at) VALUES(?1, ?2, ?3, ?4, ?5, ?6)
+                 ON CONFLICT(name) DO NOTHING",
                 params![name, source, stream, first, last, made_at],
             )
             .map_err(&failed)?;
