@@ -23,6 +23,7 @@
 //! - [`lake`]: layout, stores, partitioned Parquet, dead letters and the keys of a window.
 //! - [`manifest`]: versions, chain, publish: checkpoint, commit record and audit in one.
 //! - [`run`]: the only place where the stages meet.
+//! - [`webhook`]: events received, proved, kept until they land.
 //! - [`cli`]: one file a command, progress and rendering.
 //!
 //! # A window as Arrow batches
@@ -54,6 +55,7 @@ pub mod page;
 pub mod redact;
 pub mod run;
 pub mod spec;
+pub mod webhook;
 pub mod window;
 
 pub use error::{Error, ErrorKind, Result};

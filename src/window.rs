@@ -1,5 +1,7 @@
 //! Half-open UTC windows `[start, end)`: the unit of work, of commit and of backfill.
 
+pub mod batch;
+
 use std::fmt;
 use std::time::Duration;
 
@@ -71,6 +73,19 @@ impl Window {
     /// Whether every instant of `other` lies inside.
     pub fn covers(&self, other: &Self) -> bool {
         self.start <= other.start && other.end <= self.end
+    }
+
+    /// The least window with every instant from `first` to `last`, both included.
+    ///
+    /// # Errors
+    /// `Usage` at the end of the calendar, or where `last` is before `first`.
+    pub fn around(first: DateTime<Utc>, last: DateTime<Utc>) -> Result<Self> {
+        let start = DateTime::from_timestamp(first.timestamp(), 0);
+        let end = DateTime::from_timestamp(last.timestamp().saturating_add(1), 0);
+        let (Some(start), Some(end)) = (start, end) else {
+            return Err(Error::new(ErrorKind::Usage, "the window reaches beyond the calendar"));
+        };
+        Self::new(start, end)
     }
 
     /// Cuts the window into pieces of `every`, the last one shorter where it does not divide.
@@ -233,6 +248,20 @@ mod tests {
             ["20260316T000000Z_20260317T000000Z", "20260317T000000Z_20260318T000000Z"]
         );
         assert!(Window::lookback(now, Duration::from_secs(60), day).is_err());
+    }
+
+    #[test]
+    fn around_holds_both_instants() {
+        let at = |text: &str| DateTime::parse_from_rfc3339(text).expect("instant").to_utc();
+        let (first, last) = (at("2026-03-17T10:00:00.9Z"), at("2026-03-17T10:00:05Z"));
+        let around = Window::around(first, last).expect("window");
+        assert_eq!(around.to_string(), "20260317T100000Z_20260317T100006Z");
+        assert!(around.contains(first) && around.contains(last));
+        assert_eq!(
+            Window::around(last, last).expect("one").to_string(),
+            "20260317T100005Z_20260317T100006Z"
+        );
+        assert!(Window::around(last, first).is_err());
     }
 
     #[test]

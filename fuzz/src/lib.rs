@@ -8,6 +8,7 @@ pub mod link;
 pub mod manifest;
 pub mod names;
 pub mod page;
+pub mod signature;
 pub mod support;
 pub mod timestamp;
 pub mod waits;

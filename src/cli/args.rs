@@ -1,7 +1,9 @@
 //! The command line, as a newcomer reads it in `--help`.
 
 pub mod lake;
+pub mod landing;
 pub mod values;
+pub mod webhook;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -12,11 +14,14 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::cli::args::lake::{
     CompactArgs, DriftArgs, RedecodeArgs, RejectsArgs, SqlArgs, StatusArgs, VacuumArgs, VerifyArgs,
 };
+use crate::cli::args::landing::{LandArgs, ReconcileArgs};
 use crate::cli::args::values::{Format, duration, instant, size};
+use crate::cli::args::webhook::{InboxArgs, ServeArgs};
 use crate::cli::examples::{
     CHECK_EXAMPLES, COMPACT_EXAMPLES, DEMO_EXAMPLES, DRIFT_EXAMPLES, EXITS, EXTRACT_EXAMPLES,
-    INIT_EXAMPLES, PEEK_EXAMPLES, PLAN_EXAMPLES, REDECODE_EXAMPLES, REJECTS_EXAMPLES, SQL_EXAMPLES,
-    STATUS_EXAMPLES, VACUUM_EXAMPLES, VERIFY_EXAMPLES,
+    INBOX_EXAMPLES, INIT_EXAMPLES, LAND_EXAMPLES, PEEK_EXAMPLES, PLAN_EXAMPLES, RECONCILE_EXAMPLES,
+    REDECODE_EXAMPLES, REJECTS_EXAMPLES, SERVE_EXAMPLES, SQL_EXAMPLES, STATUS_EXAMPLES,
+    VACUUM_EXAMPLES, VERIFY_EXAMPLES,
 };
 
 /// Paginated REST APIs into typed, date-partitioned Parquet, whole or not at all.
@@ -72,6 +77,12 @@ pub enum Command {
     /// Extract windows of time from an API into the lake; resumes and skips what is done.
     #[command(after_help = EXTRACT_EXAMPLES)]
     Extract(ExtractArgs),
+    /// Land the events of an inbox in the lake, exactly once.
+    #[command(after_help = LAND_EXAMPLES)]
+    Land(LandArgs),
+    /// Poll the windows that webhooks should have brought, land what is missing, and say what they missed.
+    #[command(after_help = RECONCILE_EXAMPLES)]
+    Reconcile(ReconcileArgs),
     /// Show which windows a table holds, and the exact files that readers should use.
     #[command(after_help = STATUS_EXAMPLES)]
     Status(StatusArgs),
@@ -96,6 +107,12 @@ pub enum Command {
     /// Rebuild typed columns from the raw column by another schema, dead letters included; no request.
     #[command(after_help = REDECODE_EXAMPLES)]
     Redecode(RedecodeArgs),
+    /// Receive webhooks: prove, keep durably, then answer 200.
+    #[command(after_help = SERVE_EXAMPLES)]
+    Serve(ServeArgs),
+    /// List, show or requeue the events that were accepted and have not landed.
+    #[command(after_help = INBOX_EXAMPLES)]
+    Inbox(InboxArgs),
     /// Print a completion script for your shell.
     Completions {
         /// The shell.

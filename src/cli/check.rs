@@ -21,6 +21,12 @@ pub(crate) fn run(args: &CheckArgs) -> Result<u8> {
     for stream in &source.streams {
         text.push_str(&format!("  {} -> {}\n", stream.name, summary(&stream.table)));
     }
+    for webhook in &source.webhooks {
+        let mut streams: Vec<&str> = webhook.routes.iter().map(|r| r.stream.as_str()).collect();
+        streams.dedup();
+        let (name, path) = (&webhook.name, &webhook.path);
+        text.push_str(&format!("  webhook {name}: POST {path} -> {}\n", streams.join(", ")));
+    }
     out(&text)?;
     Ok(0)
 }

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::cli::args::lake::CompactArgs;
 use crate::cli::args::values::Format;
-use crate::cli::render::{Align, TextTable, bounds, json, out, thousands};
+use crate::cli::render::{Align, TextTable, json, out, shown, thousands};
 use crate::cli::signals;
 use crate::cli::tables::chosen;
 use crate::clock::{Clock as _, SystemClock};
@@ -120,8 +120,8 @@ impl Entry {
             table: manifest.table.clone(),
             source: manifest.source.clone(),
             stream: manifest.stream.clone(),
-            window: manifest.window.to_string(),
-            shown: bounds(&manifest.window),
+            window: window.name.id().to_string(),
+            shown: shown(&window.name.id()),
             files_before: manifest.published.len(),
             files_after,
             bytes_before: bytes(&manifest.published),

@@ -55,6 +55,18 @@ pub(super) const EXTRACT_EXAMPLES: &str = "\
     \x20 lakeward extract gateway.yaml --lake s3://bucket/raw --date 2026-03-17 --log json --report json\n\n\
     Run the same command again after any failure: it goes on from the checkpoint. Exit codes: lakeward --help";
 
+pub(super) const LAND_EXAMPLES: &str = "\
+    Examples:\n\
+    \x20 lakeward land gateway.yaml --inbox ./inbox\n\
+    \x20 lakeward land gateway.yaml payments --inbox ./inbox --lake s3://bucket/raw --every 1m --log json\n\n\
+    An event leaves the inbox after the commit that holds it: run the same command again after any failure.";
+
+pub(super) const RECONCILE_EXAMPLES: &str = "\
+    Examples:\n\
+    \x20 lakeward reconcile gateway.yaml payments --inbox ./inbox --lookback 2h\n\
+    \x20 lakeward reconcile gateway.yaml --date 2026-03-17 --max-missed 0.01 --report json\n\n\
+    The windows are fetched again and replaced, as by `extract --refresh`. Exit 7 where the webhook missed too many.";
+
 pub(super) const STATUS_EXAMPLES: &str = "\
     Examples:\n\
     \x20 lakeward status\n\
@@ -99,3 +111,15 @@ pub(super) const COMPACT_EXAMPLES: &str = "\
     Examples:\n\
     \x20 lakeward compact --lake s3://bucket/lake --dry-run             # says what it would merge\n\
     \x20 lakeward compact --lake lake payments --target-file 256MiB";
+
+pub(super) const SERVE_EXAMPLES: &str = "\
+    Examples:\n\
+    \x20 lakeward serve gateway.yaml --listen 127.0.0.1:8080 --inbox /var/lib/lakeward/inbox\n\
+    \x20 lakeward serve gateway.yaml --listen 0.0.0.0:8443 --tls-cert chain.pem --tls-key key.pem\n\n\
+    Beside the webhooks: /healthz, /readyz, and /metrics for Prometheus. SIGTERM answers what was accepted, then ends.";
+
+pub(super) const INBOX_EXAMPLES: &str = "\
+    Examples:\n\
+    \x20 lakeward inbox list --state refused\n\
+    \x20 lakeward inbox show 17 --body | jq .\n\
+    \x20 lakeward inbox requeue --all";

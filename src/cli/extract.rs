@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::cli::args::values::Format;
 use crate::cli::args::{ExtractArgs, LogFormat};
-use crate::cli::render::{Align, TextTable, bounds, json, out, thousands};
+use crate::cli::render::{Align, TextTable, json, out, shown, thousands};
 use crate::cli::{failures, progress, selection, signals};
 use crate::clock::{Clock as _, SystemClock};
 use crate::error::Result;
@@ -90,7 +90,7 @@ pub(crate) fn table(report: &RunReport) -> String {
         let counts = window.counts.unwrap_or_default();
         table.row(vec![
             window.stream.clone(),
-            bounds(&window.window),
+            shown(&window.window.id),
             window.outcome.name().to_owned(),
             thousands(counts.written),
             thousands(counts.rejected),
@@ -102,7 +102,17 @@ pub(crate) fn table(report: &RunReport) -> String {
         ]);
     }
     let mut text = table.text();
-    let unchanged = report.windows.iter().filter(|w| w.outcome == Outcome::Unchanged).count();
+    let unchanged = |batch: bool| {
+        let all = report.windows.iter().filter(|w| w.outcome == Outcome::Unchanged);
+        all.filter(|w| w.window.id.is_batch() == batch).count()
+    };
+    let (unchanged, landed) = (unchanged(false), unchanged(true));
+    if landed > 0 {
+        text.push_str(&format!(
+            "{landed} of {} batches were in the lake already, and have left the inbox now\n",
+            report.windows.len()
+        ));
+    }
     if unchanged > 0 {
         let what = if unchanged == report.windows.len() { "nothing to do: " } else { "" };
         text.push_str(&format!(

@@ -6,7 +6,7 @@ use std::io::Write as _;
 use serde_json::{Map, Value};
 
 use crate::cli::args::LogFormat;
-use crate::cli::render::bounds;
+use crate::cli::render::shown;
 use crate::error::{Error, ErrorKind};
 use crate::run::report::{Failure, RunReport, WindowReport};
 
@@ -60,15 +60,15 @@ pub(crate) fn print_failures(log: LogFormat, report: &RunReport) {
         match log {
             LogFormat::Pretty => {
                 let what =
-                    format!("{} {}: {}", first.stream, bounds(&first.window), failure.message);
+                    format!("{} {}: {}", first.stream, shown(&first.window.id), failure.message);
                 print(&pretty(&what, failure.hint.as_deref(), &named(&others)));
             }
             LogFormat::Json => {
-                let windows = others.iter().map(|w| format!("{}.{}", w.stream, w.window));
+                let windows = others.iter().map(|w| format!("{}.{}", w.stream, w.window.id));
                 let fields = [
                     ("run_id", report.run_id.clone().into()),
                     ("stream", first.stream.clone().into()),
-                    ("window", first.window.to_string().into()),
+                    ("window", first.window.id.to_string().into()),
                     ("message", failure.message.clone().into()),
                     ("kind", failure.kind.into()),
                     ("exit", first.exit.into()),
@@ -78,6 +78,19 @@ pub(crate) fn print_failures(log: LogFormat, report: &RunReport) {
                 print(&json_line(&fields));
             }
         }
+    }
+}
+
+/// Prints why a command ended as it did that has a result all the same.
+pub(crate) fn print_failure(log: LogFormat, exit: u8, failure: &Failure) {
+    match log {
+        LogFormat::Pretty => print(&pretty(&failure.message, failure.hint.as_deref(), "")),
+        LogFormat::Json => print(&json_line(&[
+            ("message", failure.message.clone().into()),
+            ("kind", failure.kind.into()),
+            ("exit", exit.into()),
+            ("hint", failure.hint.clone().into()),
+        ])),
     }
 }
 
@@ -101,7 +114,7 @@ fn named(others: &[&WindowReport]) -> String {
     if others.is_empty() {
         return String::new();
     }
-    let name = |window: &&WindowReport| format!("{} {}", window.stream, bounds(&window.window));
+    let name = |window: &&WindowReport| format!("{} {}", window.stream, shown(&window.window.id));
     let names: Vec<String> = others.iter().take(NAMED).map(name).collect();
     let more = if others.len() > NAMED { ", …" } else { "" };
     let windows = if others.len() == 1 { "window" } else { "windows" };

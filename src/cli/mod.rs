@@ -10,16 +10,20 @@ mod examples;
 mod extract;
 pub mod failures;
 pub mod heap;
+mod inbox;
 mod init;
+mod land;
 mod logging;
 mod peek;
 mod plan;
 mod progress;
+mod reconcile;
 mod redecode;
 mod rejects;
 mod render;
 mod sample;
 mod selection;
+mod serve;
 mod signals;
 mod sql;
 mod status;
@@ -44,6 +48,8 @@ pub async fn run(cli: Cli) -> Result<u8> {
         Command::Peek(args) => peek::run(args).await,
         Command::Plan(args) => plan::run(args).await,
         Command::Extract(args) => extract::run(args, log).await,
+        Command::Land(args) => land::run(args, log).await,
+        Command::Reconcile(args) => reconcile::run(args, log).await,
         Command::Status(args) => status::run(args).await,
         Command::Sql(args) => sql::run(args).await,
         Command::Drift(args) => drift::run(args).await,
@@ -52,6 +58,8 @@ pub async fn run(cli: Cli) -> Result<u8> {
         Command::Vacuum(args) => vacuum::run(args).await,
         Command::Compact(args) => compact::run(args).await,
         Command::Redecode(args) => redecode::run(args).await,
+        Command::Serve(args) => serve::run(args).await,
+        Command::Inbox(args) => inbox::run(args),
         Command::Completions { shell } => completions::run(shell),
     }
 }

@@ -92,7 +92,7 @@ fn planned(args: &PlanArgs, unit: &Unit, state: Option<String>) -> Planned {
 }
 
 async fn state(lake: &Lake, source: &Source, unit: &Unit) -> Result<String> {
-    let name = WindowName::new(&source.name, &unit.stream.name, unit.window)?;
+    let name = WindowName::new(&source.name, &unit.stream.name, unit.id())?;
     let chain = Chain::new(lake.clone(), TableDir::new(&unit.stream.table.name)?, name);
     let newest = chain.newest().await?;
     Ok(newest.map_or("missing", |(_, manifest)| manifest.phase()).to_owned())

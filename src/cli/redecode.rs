@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::cli::args::lake::RedecodeArgs;
 use crate::cli::args::values::Format;
-use crate::cli::render::{Align, TextTable, bounds, json, out, thousands};
+use crate::cli::render::{Align, TextTable, json, out, shown, thousands};
 use crate::cli::selection::Bounds;
 use crate::cli::signals;
 use crate::clock::SystemClock;
@@ -198,8 +198,8 @@ impl Entry {
         Self {
             source: manifest.source.clone(),
             stream: manifest.stream.clone(),
-            window: manifest.window.to_string(),
-            shown: bounds(&manifest.window),
+            window: window.name.id().to_string(),
+            shown: shown(&window.name.id()),
             written_before: counts.written,
             rejected_before: counts.rejected,
             written: None,

@@ -46,6 +46,8 @@ struct ByReason {
     windows: u64,
     since: Window,
     last: Window,
+    #[serde(skip)]
+    last_path: String,
     examples: Vec<Example>,
 }
 
@@ -128,13 +130,28 @@ impl Found {
             let (table, source, stream, code, field) = key;
             let (since, last) = (of.window, of.window);
             let (records, windows, examples) = (0, 0, Vec::new());
-            ByReason { table, source, stream, code, field, records, windows, since, last, examples }
+            let last_path = String::new();
+            ByReason {
+                table,
+                source,
+                stream,
+                code,
+                field,
+                records,
+                windows,
+                since,
+                last,
+                last_path,
+                examples,
+            }
         });
-        if reason.windows == 0 || reason.last != of.window {
+        // A file a window: of batches, several may be of the same instants.
+        if reason.last_path != path {
             reason.windows += 1;
         }
         reason.records += 1;
         reason.last = of.window;
+        path.clone_into(&mut reason.last_path);
         if reason.examples.len() < EXAMPLES {
             let shown = hidden == Hidden::Nothing && record.get().len() <= MAX_EXAMPLE;
             let message = match hidden {

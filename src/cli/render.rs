@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::window::Window;
+use crate::window::batch::WindowId;
 
 /// Writes text to stdout. A reader that went away (`| head`) is no error.
 ///
@@ -28,6 +29,18 @@ pub(crate) fn out(text: &str) -> Result<()> {
 /// As [`out`].
 pub(crate) fn json(value: &impl Serialize) -> Result<()> {
     let mut text = serde_json::to_string_pretty(value).map_err(|error| {
+        Error::new(ErrorKind::Unexpected, "a result has no JSON form").caused_by(error)
+    })?;
+    text.push('\n');
+    out(&text)
+}
+
+/// Writes a JSON document as one line.
+///
+/// # Errors
+/// As [`out`].
+pub(crate) fn line(value: &impl Serialize) -> Result<()> {
+    let mut text = serde_json::to_string(value).map_err(|error| {
         Error::new(ErrorKind::Unexpected, "a result has no JSON form").caused_by(error)
     })?;
     text.push('\n');
@@ -124,6 +137,14 @@ pub(crate) fn bounds(window: &Window) -> String {
     format!("{from}..{}", end.format("%Y-%m-%dT%H:%MZ"))
 }
 
+/// A window as people write it, or a batch of webhook events: `webhook 1..1000`.
+pub(crate) fn shown(id: &WindowId) -> String {
+    match id {
+        WindowId::Window(window) => bounds(window),
+        WindowId::Batch(batch) => format!("webhook {}..{}", batch.first(), batch.last()),
+    }
+}
+
 /// The first line of `text`, or as much of it as `width` characters hold.
 pub(crate) fn shortened(text: &str, width: usize) -> String {
     let line = text.lines().next().unwrap_or_default();
@@ -164,6 +185,12 @@ mod tests {
         assert_eq!(of("20260317T060000Z_20260317T070000Z"), "2026-03-17T06:00Z..07:00Z");
         assert_eq!(of("20260317T230000Z_20260318T000000Z"), "2026-03-17T23:00Z..2026-03-18T00:00Z");
         assert_eq!(of("20260317T060001Z_20260317T070000Z"), "20260317T060001Z_20260317T070000Z");
+    }
+
+    #[test]
+    fn a_batch_reads_by_its_numbers() {
+        let name = "webhook-0000000000000001_0000000000001000";
+        assert_eq!(shown(&name.parse().unwrap()), "webhook 1..1000");
     }
 
     #[test]

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use crate::cli::args::lake::StatusArgs;
 use crate::cli::args::values::Format;
-use crate::cli::render::{Align, TextTable, bounds, json, out, shortened, thousands};
+use crate::cli::render::{Align, TextTable, json, out, shortened, shown, thousands};
 use crate::cli::tables::chosen;
 use crate::error::Result;
 use crate::lake::store::Lake;
@@ -76,7 +76,7 @@ fn entry(window: &WindowState) -> Entry<'_> {
         table: &manifest.table,
         source: &manifest.source,
         stream: &manifest.stream,
-        window: manifest.window.to_string(),
+        window: window.name.id().to_string(),
         start: manifest.window.start,
         end: manifest.window.end,
         state: manifest.phase(),
@@ -119,7 +119,7 @@ fn table(lake: &Lake, snapshots: &[Snapshot]) -> String {
         table.row(vec![
             entry.table.to_owned(),
             entry.stream.to_owned(),
-            bounds(&window.manifest.window),
+            shown(&window.name.id()),
             entry.state.to_owned(),
             thousands(entry.rows),
             entry.files.len().to_string(),

@@ -47,7 +47,7 @@ impl Client {
     pub fn new(source: &Source, clock: Arc<dyn Clock>) -> Result<Self> {
         let shared = Shared {
             origin: Origin::new(source, clock)?,
-            base_url: source.base_url.clone(),
+            base_url: source.base_url()?.clone(),
             headers: source.headers.clone(),
         };
         Ok(Self {

@@ -53,6 +53,7 @@ impl Connector {
     /// missing, or https is declared and there are no CA certificates at all.
     pub(super) fn new(source: &Source) -> Result<Self> {
         let http = &source.http;
+        let base_url = source.base_url()?;
         let proxy = http.proxy.as_ref().map(proxy_url).transpose()?;
         if proxy.is_none() {
             check_environment()?;
@@ -60,7 +61,7 @@ impl Connector {
         let mut connector = Self {
             http: http.clone(),
             identity: http.client_cert.as_ref().map(identity).transpose()?,
-            own: [Some(&source.base_url), source.auth.token_url()]
+            own: [Some(base_url), source.auth.token_url()]
                 .into_iter()
                 .flatten()
                 .map(Url::origin)
@@ -74,11 +75,11 @@ impl Connector {
             bare: OnceLock::new(),
             known: OnceLock::new(),
         };
-        if source.base_url.scheme() == "http" && !is_proxied_by_https(http) {
+        if base_url.scheme() == "http" && !is_proxied_by_https(http) {
             let plain = connector.builder()?.tls_certs_only([]).build().map_err(unusable)?;
             connector.plain = Some(plain);
         } else {
-            connector.of(&source.base_url)?;
+            connector.of(base_url)?;
         }
         Ok(connector)
     }

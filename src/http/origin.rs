@@ -58,7 +58,7 @@ impl Origin {
     pub(super) fn new(source: &Source, clock: Arc<dyn Clock>) -> Result<Self> {
         Ok(Self {
             transport: Arc::new(Transport::new(source)?),
-            routes: Routes::new(&source.base_url, &source.http.allow_hosts),
+            routes: Routes::new(source.base_url()?, &source.http.allow_hosts),
             http: source.http.clone(),
             warned_moved: AtomicBool::new(false),
             pace: Pace::of(source, Arc::clone(&clock))?,

@@ -237,9 +237,10 @@ fn head(bytes: &[u8]) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::window::batch::WindowId;
 
     fn writer(lake: &Lake) -> DeadLetterWriter {
-        let window = "20260317T000000Z_20260318T000000Z".parse().expect("window");
+        let window: WindowId = "20260317T000000Z_20260318T000000Z".parse().expect("window");
         let name = WindowName::new("s", "t", window).expect("name");
         DeadLetterWriter::new(lake.clone(), TableDir::new("t").expect("dir"), name, 3, 1)
     }

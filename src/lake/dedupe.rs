@@ -17,7 +17,7 @@ pub use crate::lake::dedupe::table::RowPlace;
 
 mod segment;
 mod table;
-mod values;
+pub mod values;
 
 /// The keys of a table with or without `version_by`.
 #[derive(Clone, Debug)]

@@ -6,30 +6,31 @@ use std::str::FromStr;
 use chrono::NaiveDate;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::window::Window;
+use crate::window::batch::WindowId;
 
 /// The folder of a table's own records, which readers of data skip (leading underscore).
 const OWN: &str = "_lakeward";
 /// The partition of rows whose partition field is null, as Hive and Spark name it.
 const NULL_PARTITION: &str = "__HIVE_DEFAULT_PARTITION__";
 
-/// `<source>.<stream>.<start>_<end>`: a window of one stream, so that two streams into one table don't meet.
+/// `<source>.<stream>.<start>_<end>`: a window of one stream, so that two streams into one table don't meet; or
+/// `<source>.<stream>.webhook-<first>_<last>`: a batch of its webhook events.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct WindowName {
     source: String,
     stream: String,
-    window: Window,
+    id: WindowId,
 }
 
 impl WindowName {
-    /// The name of `window` of a source's stream.
+    /// The name of a window of a source's stream, or of a batch.
     ///
     /// # Errors
     /// `Config` for a source or stream name that is not of `[A-Za-z0-9_-]`.
-    pub fn new(source: &str, stream: &str, window: Window) -> Result<Self> {
+    pub fn new(source: &str, stream: &str, id: impl Into<WindowId>) -> Result<Self> {
         check_name("source", source)?;
         check_name("stream", stream)?;
-        Ok(Self { source: source.to_owned(), stream: stream.to_owned(), window })
+        Ok(Self { source: source.to_owned(), stream: stream.to_owned(), id: id.into() })
     }
 
     /// The source's name.
@@ -42,9 +43,9 @@ impl WindowName {
         &self.stream
     }
 
-    /// The window itself.
-    pub fn window(&self) -> Window {
-        self.window
+    /// The window of time, or the batch.
+    pub fn id(&self) -> WindowId {
+        self.id
     }
 
     /// Whether `other` is a window of the same source and stream.
@@ -55,7 +56,7 @@ impl WindowName {
 
 impl fmt::Display for WindowName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{}.{}", self.source, self.stream, self.window)
+        write!(f, "{}.{}.{}", self.source, self.stream, self.id)
     }
 }
 
@@ -65,11 +66,11 @@ impl FromStr for WindowName {
     fn from_str(text: &str) -> Result<Self> {
         let mut parts = text.splitn(3, '.');
         match (parts.next(), parts.next(), parts.next()) {
-            (Some(source), Some(stream), Some(window)) => {
-                Self::new(source, stream, window.parse()?)
+            (Some(source), Some(stream), Some(id)) => {
+                Self::new(source, stream, id.parse::<WindowId>()?)
             }
             _ => Err(Error::new(ErrorKind::Usage, format!("`{text}` is not a window's name"))
-                .hint("a name is <source>.<stream>.<start>_<end>")),
+                .hint("a name is <source>.<stream>.<start>_<end>, or .webhook-<first>_<last>")),
         }
     }
 }
@@ -255,9 +256,11 @@ fn check_name(what: &'static str, name: &str) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::window::Window;
+    use crate::window::batch::Batch;
 
     fn name() -> WindowName {
-        let window = "20260317T000000Z_20260318T000000Z".parse().expect("window");
+        let window: Window = "20260317T000000Z_20260318T000000Z".parse().expect("window");
         WindowName::new("gate-way", "payments", window).expect("name")
     }
 
@@ -295,6 +298,12 @@ mod tests {
         assert_eq!(name.to_string().parse::<WindowName>().expect("parse"), name);
         let file = DataFileName::of_path(&format!("t/date=x/{name}-12-3.parquet")).expect("file");
         assert_eq!((file.window, file.attempt, file.n), (name, 12, 3));
+        let batch = Batch::new(1, 1000).expect("batch");
+        let name = WindowName::new("gate-way", "payments", batch).expect("name");
+        let text = "gate-way.payments.webhook-0000000000000001_0000000000001000";
+        assert_eq!(name.to_string(), text);
+        let file = DataFileName::of_path(&format!("t/date=x/{text}-12-3.parquet")).expect("file");
+        assert_eq!((file.window, file.attempt, file.n), (name, 12, 3));
         for wrong in ["part-0.parquet", "x.parquet", "", "a.b.c-1-1.parquet"] {
             assert!(DataFileName::of_path(wrong).is_err(), "{wrong}");
         }
@@ -317,7 +326,7 @@ mod tests {
 
     #[test]
     fn names_that_lead_elsewhere_are_refused() {
-        let window = name().window();
+        let window = name().id();
         for wrong in ["", "..", "a/b", "a.b", "a b", "a#1", "ä", "*"] {
             assert!(WindowName::new(wrong, "s", window).is_err(), "{wrong}");
             assert!(WindowName::new("s", wrong, window).is_err(), "{wrong}");

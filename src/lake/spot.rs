@@ -83,8 +83,12 @@ mod tests {
 
     #[test]
     fn paths_are_known_by_where_they_are_written() {
+        known_by_path("s.t.20260317T000000Z_20260318T000000Z");
+        known_by_path("s.t.webhook-0000000000000007_0000000000000012");
+    }
+
+    fn known_by_path(text: &str) {
         let dir = TableDir::new("t").expect("table");
-        let text = "s.t.20260317T000000Z_20260318T000000Z";
         let window: WindowName = text.parse().expect("name");
         let spot = |path: &str| Spot::of(&dir, path);
         for (path, wanted) in [

@@ -28,6 +28,7 @@ use crate::manifest::owner::Owner;
 use crate::manifest::place::Held;
 use crate::manifest::publish;
 use crate::manifest::version::{Counts, DataFile, FORMAT, Failure, Manifest, State, new_commit_id};
+use crate::window::Window;
 
 /// How often a window's state may change under our eyes before we give up.
 const ROUNDS: u32 = 8;
@@ -37,6 +38,8 @@ const ROUNDS: u32 = 8;
 pub struct Take {
     /// The run.
     pub run_id: String,
+    /// The window of time; of a batch, the instants at which its events were received.
+    pub window: Window,
     /// Fingerprint of what decides typed rows.
     pub schema_fingerprint: String,
     /// Fingerprint of what decides which records are fetched.
@@ -204,7 +207,7 @@ fn first_version(
         table: chain.dir().table().to_owned(),
         source: chain.name().source().to_owned(),
         stream: chain.name().stream().to_owned(),
-        window: chain.name().window(),
+        window: take.window,
         state: State::Running,
         attempt: before.map_or(1, |manifest| manifest.attempt.saturating_add(1)),
         run_id: take.run_id.clone(),

@@ -1,4 +1,5 @@
-//! Windows of one stream that share instants: refused, or replaced by the one that covers them.
+//! Windows of one stream that share instants: refused, or replaced by the one that covers them. Batches of webhook events
+//! share nothing, with each other or with a window.
 //!
 //! Chains of different windows know nothing of each other, so this is checked three times: before the
 //! window is taken, after its first version is written (of two runs that begin at once, at least one then
@@ -10,6 +11,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::lake::layout::WindowName;
 use crate::manifest::chain::{Chain, describe};
 use crate::manifest::version::{Manifest, State};
+use crate::window::Window;
 
 /// A committed window that lies wholly within another, and what it publishes.
 #[derive(Clone, Debug)]
@@ -29,14 +31,15 @@ pub(crate) async fn covered(
     refresh: bool,
 ) -> Result<Vec<Covered>> {
     let mut covered = Vec::new();
-    for name in neighbours(chain).await? {
+    let Some(ours) = chain.name().id().window() else { return Ok(covered) };
+    for (name, window) in neighbours(chain, ours).await? {
         let other = Chain::new(chain.lake().clone(), chain.dir().clone(), name.clone());
         let Some((_, manifest)) = other.newest().await? else { continue };
         let live = manifest.owner.as_ref().is_some_and(|owner| owner.is_live(now));
         let commits = manifest.is_committed() || manifest.state == State::Publishing;
-        let ours = chain.name().window();
-        if commits && !(refresh && ours.covers(&name.window())) {
-            return Err(refused(chain.name(), &name, refresh));
+        let covers = ours.covers(&window);
+        if commits && !(refresh && covers) {
+            return Err(refused((chain.name(), &name), covers, refresh));
         }
         if live && manifest.state != State::Committed {
             let error = Error::new(ErrorKind::Held, "a live run holds a window that overlaps")
@@ -53,19 +56,19 @@ pub(crate) async fn covered(
 }
 
 /// The other windows of the stream that share an instant, by their folders' names.
-async fn neighbours(chain: &Chain) -> Result<Vec<WindowName>> {
+async fn neighbours(chain: &Chain, ours: Window) -> Result<Vec<(WindowName, Window)>> {
     let own = chain.name();
     let dirs = chain.lake().list_dirs(&chain.dir().all_windows_dir()).await?;
     Ok(dirs
         .iter()
         .filter_map(|dir| dir.parse::<WindowName>().ok())
         .filter(|other| other != own && other.same_stream(own))
-        .filter(|other| other.window().overlaps(&own.window()))
+        .filter_map(|other| other.id().window().map(|window| (other, window)))
+        .filter(|(_, window)| window.overlaps(&ours))
         .collect())
 }
 
-fn refused(own: &WindowName, other: &WindowName, refresh: bool) -> Error {
-    let covers = own.window().covers(&other.window());
+fn refused((own, other): (&WindowName, &WindowName), covers: bool, refresh: bool) -> Error {
     let hint = if covers && !refresh {
         "extract the committed window again with its own bounds, or replace it with --refresh"
     } else {

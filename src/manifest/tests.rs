@@ -1,5 +1,6 @@
 //! The commit protocol under faults: every crash point, every ambiguous answer, rivals and readers.
 
+mod batches;
 mod chain;
 mod crash;
 mod format;

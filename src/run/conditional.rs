@@ -35,7 +35,7 @@ pub(crate) async fn unchanged(
     let pages = (manifest.checkpoint.pages, &*manifest.checkpoint.validators);
     let stop = run.stop.child();
     let asked = stop.run_until_cancelled(is_unchanged(
-        &run.client,
+        run.client()?,
         &unit.stream,
         unit.window,
         pages,

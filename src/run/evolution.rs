@@ -26,9 +26,9 @@ pub(crate) async fn check(run: &Run, units: &[Unit]) -> Result<()> {
         let dir = TableDir::new(name)?;
         let anew = |window: &WindowName| {
             run.refresh
-                && units.iter().any(|unit| {
-                    window.stream() == unit.stream.name && window.window() == unit.window
-                })
+                && units
+                    .iter()
+                    .any(|unit| window.stream() == unit.stream.name && window.id() == unit.id())
         };
         for (window, profile) in run.history.newest(&run.lake, &dir).await {
             if anew(&window) {

@@ -20,7 +20,7 @@ use crate::run::progress::Progress;
 use crate::run::report::{RunReport, Traffic, WindowReport};
 use crate::run::shared::Run;
 use crate::run::stop::{Cause, Stop};
-use crate::run::window;
+use crate::run::window::{self, Feed};
 use crate::spec::source::Source;
 
 /// Bounds of a whole run; past either, a checkpoint is saved and the run ends with exit 5.
@@ -91,10 +91,10 @@ async fn extract_all(extraction: Extraction) -> Result<RunReport> {
     progress.watch(client.clone());
     let run = Arc::new(Run {
         run_id,
-        client: match limits.requests {
+        client: Some(match limits.requests {
             Some(requests) => client.with_budget(requests),
             None => client,
-        },
+        }),
         source,
         lake,
         history: Profiles::default(),
@@ -122,7 +122,7 @@ async fn extract_all(extraction: Extraction) -> Result<RunReport> {
     if let Some(deadline) = deadline {
         deadline.abort();
     }
-    run.client.settle().await;
+    run.client()?.settle().await;
     let traffic = Traffic::from(&run.meter);
     Ok(RunReport::new(run.run_id.clone(), windows, traffic))
 }
@@ -132,10 +132,11 @@ async fn one(run: Arc<Run>, unit: Unit) -> WindowReport {
     let span = tracing::info_span!(
         "window",
         stream = %unit.stream.name,
-        window = %unit.window,
+        window = %unit.id(),
     );
     let of = (Arc::clone(&run), unit.clone());
-    let task = tokio::spawn(async move { window::run(&of.0, &of.1).await }.instrument(span));
+    let task = async move { window::run(&of.0, &of.1, &Feed::Api).await };
+    let task = tokio::spawn(task.instrument(span));
     let report = match task.await {
         Ok(report) => report,
         Err(panic) => {

@@ -47,6 +47,15 @@ pub(crate) fn judge(
     Ok(())
 }
 
+/// What a share of rejects is counted of: webhook events that hold no record of the stream say nothing of its records.
+pub(crate) fn without_events(counts: Counts, events: u64) -> Counts {
+    Counts {
+        fetched: counts.fetched.saturating_sub(events),
+        rejected: counts.rejected.saturating_sub(events),
+        ..counts
+    }
+}
+
 #[expect(clippy::cast_precision_loss, reason = "a share needs no more than 52 bits")]
 fn exceeds(part: u64, whole: u64, limit: f64) -> bool {
     part > 0 && part as f64 > limit * whole as f64

@@ -16,6 +16,7 @@ use crate::manifest::hold::{Progress, Resumed, WindowRun};
 use crate::manifest::version::Counts;
 use crate::page::{Meter, Position, Validator};
 use crate::run::footer::Footer;
+use crate::run::judge::without_events;
 use crate::run::plan::Unit;
 use crate::run::shared::Run;
 use crate::run::stages::Landed;
@@ -35,6 +36,8 @@ pub(crate) struct Landing {
     validators: Vec<Validator>,
     counts: Counts,
     earlier: Counts,
+    /// Webhook events without a record, of the rejected.
+    unlandable: u64,
     meter: Arc<Meter>,
     every: Duration,
     checkpoints: u64,
@@ -93,6 +96,7 @@ impl Landing {
             parts,
             earlier: counts,
             counts,
+            unlandable: 0,
             meter,
             every: run.source.checkpoint_every,
             checkpoints: 0,
@@ -127,6 +131,7 @@ impl Landing {
             };
             self.letters.append(&letter).await?;
         }
+        self.unlandable += count(page.unlandable);
         self.counts.fetched += fetched;
         self.counts.rejected += rejected;
         self.counts.outside += decoded.outside;
@@ -199,6 +204,11 @@ impl Landing {
         if let Err(error) = data.and(letters) {
             tracing::warn!(%error, "could not give up an upload");
         }
+    }
+
+    /// What a share of rejects is counted of: events that hold no record say nothing of the records.
+    pub(crate) fn judged(&self) -> Counts {
+        without_events(self.counts(), self.unlandable)
     }
 
     /// What has become of every record so far.

@@ -113,7 +113,8 @@ impl StreamWindow {
     /// # Errors
     /// What concerns no window; how the window itself ended is in the report.
     pub async fn extract(&self, lake: &Lake) -> Result<RunReport> {
-        let units = vec![Unit { stream: Arc::clone(&self.of.stream), window: self.window }];
+        let stream = Arc::clone(&self.of.stream);
+        let units = vec![Unit { stream, window: self.window, batch: None }];
         extract(Extraction {
             run_id: new_run_id(),
             source: Arc::clone(&self.of.source),

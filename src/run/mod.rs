@@ -5,15 +5,18 @@
 //! plan ──> extract ──> window: take ─> fetch ─> decode ─> land (checkpoints) ─> settle ─> publish
 //! ```
 //!
+//! `land` sends batches of webhook events the same way, their pages from memory (`events`).
 //! `compact` and `redecode` write a committed window anew from what it holds (`rewrite`).
 
 pub mod compact;
 mod conditional;
 mod ending;
+pub mod events;
 mod evolution;
 pub mod extract;
 pub mod footer;
 mod judge;
+pub mod land;
 mod landing;
 pub mod library;
 pub mod peek;
@@ -25,5 +28,6 @@ pub mod rewrite;
 mod settle;
 mod shared;
 mod stages;
+mod stamps;
 pub mod stop;
 mod window;

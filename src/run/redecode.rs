@@ -16,7 +16,7 @@ use crate::manifest::hold::{Outcome, WindowRun};
 use crate::manifest::snapshot::WindowState;
 use crate::manifest::version::{Counts, Drift, Manifest, State};
 use crate::run::evolution::goes_with;
-use crate::run::judge::judge;
+use crate::run::judge::{judge, without_events};
 use crate::run::redecode::rows::Rows;
 use crate::run::rewrite::{let_go, staged, take_committed};
 use crate::spec::table::Table;
@@ -105,6 +105,7 @@ impl Redecode {
         let clock = Arc::clone(&self.clock);
         let taken = take_committed(at, window, Some(&fingerprint), &self.run_id, clock).await?;
         let Some((held, commit)) = taken else { return Ok(None) };
+        let bounds = commit.window;
         let (commit, outcome) = match self.decoded(&held, commit).await {
             Ok(decoded) => decoded,
             Err(error) => return Err(let_go(held, error).await),
@@ -112,7 +113,7 @@ impl Redecode {
         let (chain, profile) = (held.chain().clone(), outcome.profile.clone());
         let manifest = held.replace_rows(commit, outcome).await?;
         if let Some(profile) = profile {
-            self.history.note(&chain, profile);
+            self.history.note(&chain, bounds, profile);
         }
         Ok(Some(manifest))
     }
@@ -137,7 +138,7 @@ impl Redecode {
                 return Err(error);
             }
         };
-        let outcome = self.outcome(held, rows, (files, counts, shape)).await?;
+        let outcome = self.outcome(held, &commit, rows, (files, counts, shape)).await?;
         let commit = Manifest { schema_fingerprint: self.table.fingerprint(), ..commit };
         Ok((commit, outcome))
     }
@@ -146,18 +147,24 @@ impl Redecode {
     async fn outcome(
         &self,
         held: &WindowRun,
+        commit: &Manifest,
         rows: Rows,
         (files, counts, shape): (Vec<StagedFile>, Counts, Shape),
     ) -> Result<Outcome> {
-        let (table, window) = (&*self.table, held.name().window());
+        let (table, window) = (&*self.table, commit.window);
         let earlier = self.history.before(held.chain()).await;
         let report = report(table, &shape, window, &table.fingerprint(), &earlier);
+        let report = match held.name().id().is_batch() {
+            true => report.without_row_count(),
+            false => report,
+        };
         let report = report.with_samples(without_query);
         for line in report.lines() {
             tracing::warn!("drift: {line}");
         }
         if !self.accept_drift {
-            judge(table, &counts, &report, None, None).map_err(|error| {
+            let judged = without_events(counts, rows.kept_events());
+            judge(table, &judged, &report, None, None).map_err(|error| {
                 let error = match counts.rejected {
                     0 => error,
                     _ => error.with("refused", rows.refused()),

@@ -6,7 +6,8 @@ use crate::error::Error;
 use crate::manifest::version::{Counts, DataFile, Drift, Manifest};
 use crate::page::Meter;
 use crate::run::plan::Unit;
-use crate::window::Window;
+use crate::window::batch::WindowId;
+use crate::window::{Window, show};
 
 /// What a run has asked of the API, over all of its windows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -97,9 +98,8 @@ pub struct WindowReport {
     pub stream: String,
     /// The table's name.
     pub table: String,
-    /// The window's bounds.
-    #[serde(serialize_with = "bounds")]
-    pub window: Window,
+    /// The window's bounds and name.
+    pub window: Bounds,
     /// What became of it in this run.
     pub outcome: Outcome,
     /// The state of its newest manifest; absent where there is none.
@@ -148,22 +148,27 @@ impl From<&Error> for Failure {
     }
 }
 
-fn bounds<S: serde::Serializer>(
-    window: &Window,
-    serializer: S,
-) -> std::result::Result<S::Ok, S::Error> {
-    #[derive(Serialize)]
-    struct Bounds {
-        start: String,
-        end: String,
-        name: String,
+/// A window as a report has it: its instants, and how its name ends; of a batch, the instants at which its events were
+/// received.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bounds {
+    /// The instants.
+    pub window: Window,
+    /// What the name ends with.
+    pub id: WindowId,
+}
+
+impl Serialize for Bounds {
+    fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct Written {
+            start: String,
+            end: String,
+            name: String,
+        }
+        let (start, end) = (show(self.window.start), show(self.window.end));
+        Written { start, end, name: self.id.to_string() }.serialize(to)
     }
-    let bounds = Bounds {
-        start: crate::window::show(window.start),
-        end: crate::window::show(window.end),
-        name: window.to_string(),
-    };
-    bounds.serialize(serializer)
 }
 
 impl WindowReport {
@@ -173,7 +178,7 @@ impl WindowReport {
             source: source.to_owned(),
             stream: unit.stream.name.clone(),
             table: unit.stream.table.name.clone(),
-            window: unit.window,
+            window: Bounds { window: unit.window, id: unit.id() },
             outcome,
             state: None,
             attempt: None,

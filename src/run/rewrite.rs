@@ -33,6 +33,7 @@ pub(crate) async fn take_committed(
     };
     let intent = Take {
         run_id: run_id.to_owned(),
+        window: commit.window,
         schema_fingerprint: schema.unwrap_or(&commit.schema_fingerprint).to_owned(),
         source_fingerprint: commit.source_fingerprint.clone(),
         refresh: true,
@@ -68,6 +69,7 @@ pub async fn completed(
     let chain = Chain::new(lake.clone(), dir.clone(), window.name.clone());
     let intent = Take {
         run_id: run_id.to_owned(),
+        window: manifest.window,
         schema_fingerprint: manifest.schema_fingerprint.clone(),
         source_fingerprint: manifest.source_fingerprint.clone(),
         refresh: false,

@@ -34,7 +34,7 @@ pub(crate) async fn settle(
             let (chain, profile) = (held.chain().clone(), outcome.profile.clone());
             let manifest = held.publish(outcome).await?;
             if let Some(profile) = profile {
-                run.history.note(&chain, profile);
+                run.history.note(&chain, unit.window, profile);
             }
             Ok(manifest)
         }
@@ -67,9 +67,10 @@ async fn outcome(
     let table = &unit.stream.table;
     let earlier = run.history.before(held.chain()).await;
     let report = report(table, shape, unit.window, &table.fingerprint(), &earlier);
+    let report = if unit.batch.is_some() { report.without_row_count() } else { report };
     // Records may name URLs as they were asked for, key and all.
-    let report = report.rewritten(|text| run.client.scrub_cut(text));
-    let profile = report.profile(table, shape).rewritten(|text| run.client.scrub_cut(text));
+    let report = report.rewritten(|text| run.scrub_cut(text));
+    let profile = report.profile(table, shape).rewritten(|text| run.scrub_cut(text));
     let path = held.chain().dir().drift_path(held.name(), held.attempt());
     run.lake.put(&path, report.encode()?).await?;
     for line in report.lines() {
@@ -84,7 +85,7 @@ async fn outcome(
         tracing::warn!("publishing what the contract had stopped, as --accept-drift asks");
         Ok(())
     } else {
-        judge(table, &counts, &report, Some(&path), rejects.as_deref())
+        judge(table, &landing.judged(), &report, Some(&path), rejects.as_deref())
     };
     let verdict = verdict.and_then(|()| reconcile(unit, &counts));
     let drift = Drift {

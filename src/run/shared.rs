@@ -5,6 +5,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 
 use crate::clock::Clock;
+use crate::error::{Error, ErrorKind, Result};
 use crate::http::client::Client;
 use crate::lake::budget::Budget;
 use crate::lake::store::Lake;
@@ -19,7 +20,8 @@ use crate::spec::source::Source;
 pub(crate) struct Run {
     pub(crate) run_id: String,
     pub(crate) source: Arc<Source>,
-    pub(crate) client: Client,
+    /// What asks the API; none of a run that asks nothing.
+    pub(crate) client: Option<Client>,
     pub(crate) lake: Lake,
     pub(crate) history: Profiles,
     pub(crate) budget: Arc<Budget>,
@@ -31,4 +33,21 @@ pub(crate) struct Run {
     pub(crate) extracted_at: DateTime<Utc>,
     /// What all windows have cost so far.
     pub(crate) meter: Meter,
+}
+
+impl Run {
+    /// What asks the API.
+    ///
+    /// # Errors
+    /// `Unexpected` in a run that is to ask nothing.
+    pub(crate) fn client(&self) -> Result<&Client> {
+        self.client.as_ref().ok_or_else(|| {
+            Error::new(ErrorKind::Unexpected, "this run has nothing to ask the API with")
+        })
+    }
+
+    /// Text of a record, maybe cut at its end, without the credentials that its API was asked with.
+    pub(crate) fn scrub_cut(&self, text: &str) -> String {
+        self.client.as_ref().map_or_else(|| text.to_owned(), |client| client.scrub_cut(text))
+    }
 }

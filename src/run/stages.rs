@@ -13,7 +13,8 @@ use crate::decode::shape::Shape;
 use crate::decode::{Decoded, Decoder};
 use crate::error::{Error, ErrorKind, Result};
 use crate::page::room::Held;
-use crate::page::{Page, Position, Validator};
+use crate::page::{Position, Validator};
+use crate::run::events::Fed;
 
 /// Pages that wait to be written.
 const QUEUE: usize = 2;
@@ -30,6 +31,8 @@ pub(crate) struct Landed {
     pub(crate) decoded: Decoded,
     /// Records of the page, whatever became of them.
     pub(crate) records: usize,
+    /// Those of them that are webhook events without a record.
+    pub(crate) unlandable: usize,
     /// The body's size in bytes.
     pub(crate) bytes: usize,
     /// What the page adds to the loop check.
@@ -47,19 +50,20 @@ pub(crate) struct Landed {
 /// A page that waits for the decoder, and the room that it takes in the queue.
 #[derive(Debug)]
 pub(crate) struct Waiting {
-    page: Result<Page>,
+    page: Result<Fed>,
     _queued: Option<OwnedSemaphorePermit>,
 }
 
 /// Reads `pages` ahead of the decoder. The next request leaves when a page is in, not when it has found a place.
-pub(crate) fn fetch<S>(pages: S) -> Receiver<Waiting>
+pub(crate) fn fetch<S, P>(pages: S) -> Receiver<Waiting>
 where
-    S: futures::Stream<Item = Result<Page>> + Send + 'static,
+    S: futures::Stream<Item = Result<P>> + Send + 'static,
+    P: Into<Fed>,
 {
     let (sender, receiver) = channel(WAITING);
     let task = async move {
         let room = Arc::new(Semaphore::new(WAITING_KIB as usize));
-        let mut pages = std::pin::pin!(pages.fuse());
+        let mut pages = std::pin::pin!(pages.map(|page| page.map(Into::into)).fuse());
         let mut next = pages.next().await;
         while let Some(page) = next {
             // Behind an error there is nothing.
@@ -82,9 +86,9 @@ struct Closed;
 async fn queue(
     sender: &Sender<Waiting>,
     queue: &Arc<Semaphore>,
-    page: Result<Page>,
+    page: Result<Fed>,
 ) -> Result<(), Closed> {
-    let bytes = page.as_ref().ok().map(|page| page.body.len());
+    let bytes = page.as_ref().ok().map(|fed| fed.page.body.len());
     let taken = async {
         let bytes = bytes?;
         let kib = u32::try_from(bytes / 1024).unwrap_or(u32::MAX).clamp(1, WAITING_KIB);
@@ -165,12 +169,15 @@ impl Decoding {
     }
 }
 
-fn decode(decoder: &mut Decoder, page: Page, wants: &AtomicBool) -> Result<Landed> {
-    let decoded = decoder.decode(&page)?;
+fn decode(decoder: &mut Decoder, fed: Fed, wants: &AtomicBool) -> Result<Landed> {
+    let Fed { page, beside } = fed;
+    let mut decoded = decoder.decode(&page)?;
+    let unlandable = beside.map_or(Ok(0), |beside| beside.apply(&mut decoded))?;
     let shape = wants.swap(false, Ordering::Relaxed).then(|| decoder.shape().clone());
     Ok(Landed {
         decoded,
-        records: page.records.len(),
+        records: page.records.len() + unlandable,
+        unlandable,
         bytes: page.body.len(),
         seen: page.seen,
         validator: page.validator,
@@ -192,6 +199,7 @@ mod tests {
     use crate::json::outline::Outline;
     use crate::json::scanner::Scanner;
     use crate::json::tape::{Paths, Tape};
+    use crate::page::Page;
     use crate::spec::keys::record_keys;
     use crate::spec::table::Table;
 
@@ -231,7 +239,7 @@ mod tests {
     async fn numbers(mut receiver: Receiver<Waiting>) -> Vec<u64> {
         let mut numbers = Vec::new();
         while let Some(waiting) = receiver.recv().await {
-            numbers.push(waiting.page.as_ref().map_or(0, |page| page.number));
+            numbers.push(waiting.page.as_ref().map_or(0, |fed| fed.page.number));
         }
         numbers
     }

@@ -209,6 +209,24 @@ impl Document {
         self.report(span, message)
     }
 
+    /// Reports that the mapping at `place` lacks the key `name`, unless it is there, or is there misspelt and was told.
+    pub(crate) fn missing(&mut self, place: &Place, name: &str) {
+        let Some(node) = self.at(place) else { return };
+        let is_meant = |key: &str| crate::spec::diagnostic::nearest(key, [name]).is_some();
+        if !node.entries().iter().any(|entry| is_meant(&entry.key)) {
+            let span = self.beginning(node);
+            self.report(span, format!("the key `{name}` is missing"));
+        }
+    }
+
+    /// Where a reader looks for a key that a mapping lacks: at its first one.
+    pub(crate) fn beginning(&self, node: &Node) -> Range<usize> {
+        match node.entries().first() {
+            Some(first) if !self.written(&node.span).starts_with('{') => first.span.clone(),
+            _ => node.span.clone(),
+        }
+    }
+
     /// How much is wrong so far.
     pub(crate) fn found(&self) -> usize {
         self.findings.len()

@@ -45,7 +45,7 @@ fn of_stream(source: &Source, stream: &Stream) -> String {
         .collect();
     let mut decides = json!({
         "name": stream.name,
-        "base_url": source.base_url.as_str(),
+        "base_url": source.base_url.as_ref().map_or("", |url| url.as_str()),
         "path": stream.path.source(),
         "params": params,
         "headers": headers,

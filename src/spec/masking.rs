@@ -27,8 +27,8 @@ const SECRET_PARTS: [&str; 10] = [
 /// Words before a credential in a header.
 const SCHEMES: [&str; 4] = ["bearer ", "basic ", "token ", "apikey "];
 
-/// Keys of `auth` whose values are no secrets.
-const PLAIN_KEYS: [&str; 18] = [
+/// Keys of `auth`, and of a webhook's `signature`, whose values are no secrets.
+const PLAIN_KEYS: [&str; 22] = [
     "type",
     "header",
     "query",
@@ -47,6 +47,10 @@ const PLAIN_KEYS: [&str; 18] = [
     "claims",
     "string_to_sign",
     "headers",
+    "signature",
+    "prefix",
+    "timestamp",
+    "tolerance",
 ];
 
 /// Whether a value of this key is taken for a secret.
@@ -95,6 +99,7 @@ pub(crate) fn secrets(root: &Node) -> Vec<Range<usize>> {
 }
 
 fn walk(node: &Node, key: &str, in_auth: bool, masked: &mut Vec<Range<usize>>) {
+    let in_auth = in_auth || key == "signature" && matches!(node.kind, Kind::Map(_));
     let is_plain = in_auth && (PLAIN_KEYS.contains(&key) || key == "auth");
     let secret = !is_plain && (in_auth || is_secret_key(key));
     match &node.kind {

@@ -152,13 +152,7 @@ impl<'a> Walk<'a> {
     }
 
     fn missing(&mut self, node: &Node, name: &str) {
-        // A mapping's first key is where a reader looks for the one that is missing.
-        let span = match node.entries().first() {
-            Some(first) if !self.document.written(&node.span).starts_with('{') => {
-                first.span.clone()
-            }
-            _ => node.span.clone(),
-        };
+        let span = self.document.beginning(node);
         self.document.report(span, format!("the key `{name}` is missing"));
     }
 

@@ -15,6 +15,7 @@ use crate::spec::pagination::Pagination;
 use crate::spec::pointer::Pointer;
 use crate::spec::table::Table;
 use crate::spec::template::{Template, TemplateValue};
+use crate::spec::webhook::Webhook;
 
 /// One API: everything that its source file declares, checked.
 #[derive(Clone, Debug)]
@@ -23,8 +24,8 @@ pub struct Source {
     pub file: PathBuf,
     /// Its name, part of every window's name.
     pub name: String,
-    /// The URL that every stream's `path` is appended to.
-    pub base_url: Url,
+    /// The URL that every stream's `path` is appended to; none where all comes by webhooks.
+    pub base_url: Option<Url>,
     /// How requests are authenticated.
     pub auth: Auth,
     /// Headers of every request, in file order.
@@ -39,9 +40,23 @@ pub struct Source {
     pub checkpoint_every: Duration,
     /// The streams, in file order.
     pub streams: Vec<Arc<Stream>>,
+    /// The endpoints that events are posted to, in file order.
+    pub webhooks: Vec<Arc<Webhook>>,
 }
 
 impl Source {
+    /// The URL that every stream's `path` is appended to.
+    ///
+    /// # Errors
+    /// `Usage` where there is none, and so nothing to fetch.
+    pub fn base_url(&self) -> Result<&Url> {
+        self.base_url.as_ref().ok_or_else(|| {
+            let message = format!("the source `{}` has no base_url to fetch from", self.name);
+            Error::new(ErrorKind::Usage, message)
+                .hint("its events come by webhooks: `lakeward serve` takes them, `lakeward land` lands them")
+        })
+    }
+
     /// The stream called `name`.
     ///
     /// # Errors
@@ -157,6 +172,8 @@ pub struct Stream {
     pub concurrency: usize,
     /// Whether a refresh asks first if the pages have changed. Default no.
     pub conditional: bool,
+    /// Whether its webhook events are kept in a table of their own beside that of their records. Default no.
+    pub history: bool,
 }
 
 /// How the body of a page is written.

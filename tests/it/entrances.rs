@@ -33,4 +33,4 @@ macro_rules! entrances {
     };
 }
 
-entrances!(decimal, files, link, manifest, names, page, timestamp, waits);
+entrances!(decimal, files, link, manifest, names, page, signature, timestamp, waits);

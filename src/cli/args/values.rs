@@ -35,6 +35,12 @@ pub(super) fn size(text: &str) -> Result<u64, String> {
     parse_size(text).filter(|bytes| *bytes > 0).ok_or_else(wrong)
 }
 
+/// A part of a whole from 0 to 1, or a message that shows the form.
+pub(super) fn share(text: &str) -> Result<f64, String> {
+    let read = text.parse::<f64>().ok().filter(|share| (0.0..=1.0).contains(share));
+    read.ok_or_else(|| format!("`{text}` is no share: write a number from 0 to 1, such as 0.05"))
+}
+
 fn with_form<T>(parsed: Result<T>) -> Result<T, String> {
     parsed.map_err(|error| match error.hint_text() {
         Some(hint) => format!("{error}: {hint}"),

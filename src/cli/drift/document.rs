@@ -12,6 +12,8 @@ pub(super) struct StreamDrift {
     pub(super) table: String,
     pub(super) source: String,
     pub(super) stream: String,
+    /// Whether these are batches of webhook events: what they are like says nothing of windows, nor these of them.
+    pub(super) by_webhook: bool,
     /// What changed over all of its windows.
     pub(super) changes: Vec<Change>,
     /// Each window that has a report.

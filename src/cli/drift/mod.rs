@@ -47,21 +47,23 @@ pub(crate) async fn run(args: DriftArgs) -> Result<u8> {
 }
 
 async fn of_table(lake: &Lake, dir: &TableDir, within: Bounds) -> Result<Vec<StreamDrift>> {
-    let mut streams: BTreeMap<(String, String), Vec<WindowDrift>> = BTreeMap::new();
+    let mut streams: BTreeMap<(String, String, bool), Vec<WindowDrift>> = BTreeMap::new();
     for window in snapshot(lake, dir).await?.windows {
         if !within.touch(&window.manifest.window) {
             continue;
         }
         if let Some(drift) = of_window(lake, &window).await? {
-            let key = (window.manifest.source.clone(), window.manifest.stream.clone());
+            let manifest = &window.manifest;
+            let by_webhook = window.name.id().is_batch();
+            let key = (manifest.source.clone(), manifest.stream.clone(), by_webhook);
             streams.entry(key).or_default().push(drift);
         }
     }
-    let told = streams.into_iter().map(|((source, stream), mut windows)| {
+    let told = streams.into_iter().map(|((source, stream, by_webhook), mut windows)| {
         windows.sort_by_key(|window| window.report.window.start);
         let reports: Vec<&DriftReport> = windows.iter().map(|window| &window.report).collect();
         let changes = changes(&reports);
-        StreamDrift { table: dir.table().to_owned(), source, stream, changes, windows }
+        StreamDrift { table: dir.table().to_owned(), source, stream, by_webhook, changes, windows }
     });
     Ok(told.collect())
 }

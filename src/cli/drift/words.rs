@@ -78,8 +78,9 @@ pub(super) fn accepting(stream: &StreamDrift) -> Vec<&str> {
 
 /// `payments of gateway: 3 changes in 14 windows, 2026-03-01 to 2026-03-14`.
 pub(super) fn heading(stream: &StreamDrift) -> String {
-    let StreamDrift { table, source, stream: name, changes, windows } = stream;
-    let of = format!("{table}: {source} {name}");
+    let StreamDrift { table, source, stream: name, by_webhook, changes, windows } = stream;
+    let by = if *by_webhook { " by webhook" } else { "" };
+    let of = format!("{table}: {source} {name}{by}");
     let span = match (windows.first(), windows.last()) {
         (Some(first), Some(last)) if windows.len() > 1 => {
             format!("{} to {}", bounds(&first.report.window), bounds(&last.report.window))
@@ -92,7 +93,12 @@ pub(super) fn heading(stream: &StreamDrift) -> String {
         0 => "no drift".to_owned(),
         found => counted(found, "change"),
     };
-    format!("{of}: {found} in {}, {span}", counted(many, "window"))
+    let many = match (by_webhook, many) {
+        (false, many) => counted(many, "window"),
+        (true, 1) => "1 batch".to_owned(),
+        (true, many) => format!("{} batches", thousands(many)),
+    };
+    format!("{of}: {found} in {many}, {span}")
 }
 
 /// A path, or what stands for the whole window.

@@ -77,9 +77,10 @@ impl Pace {
     /// The pace of the process's requests to `source`: a new one, or the one that another client of it has.
     ///
     /// # Errors
-    /// `Config` for a limit that is not a positive number.
+    /// `Config` for a limit that is not a positive number, `Usage` for a source without a base URL.
     pub(super) fn of(source: &Source, clock: Arc<dyn Clock>) -> Result<Arc<Self>> {
-        let Source { name, base_url, rate_limit, retry, .. } = source;
+        let Source { name, rate_limit, retry, .. } = source;
+        let base_url = source.base_url()?;
         let key = format!("{name} {base_url} {rate_limit:?} {retry:?}");
         let mut paces = PACES.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(pace) = paces.get(&key).and_then(Weak::upgrade) {

@@ -93,7 +93,7 @@ async fn pages_come_over_one_http_2_connection() {
     let mut run = Run::new(&unused, Pagination::Page(by_page()));
     let bundle = bundle(&pem);
     run.source.http.ca_bundle = Some(bundle.path().to_owned());
-    run.source.base_url = format!("https://localhost:{port}/v1").parse().expect("url");
+    run.source.base_url = Some(format!("https://localhost:{port}/v1").parse().expect("url"));
     run.stream.total = Some(TotalFrom::Body(pointer("/n")));
     run.stream.concurrency = 4;
     let pages = run.pages().await;

@@ -112,7 +112,7 @@ impl Run {
         let source = Source {
             file: "source.yaml".into(),
             name: "gateway".into(),
-            base_url: format!("{}/v1", server.url()).parse().expect("url"),
+            base_url: Some(format!("{}/v1", server.url()).parse().expect("url")),
             auth: Auth::None,
             headers: Vec::new(),
             http,
@@ -126,6 +126,7 @@ impl Run {
             retry: Retry { max_attempts: 3, max_wait: Duration::from_millis(20) },
             checkpoint_every: Duration::from_secs(30),
             streams: Vec::new(),
+            webhooks: Vec::new(),
         };
         Self {
             source,
@@ -181,6 +182,7 @@ fn stream(pagination: Pagination) -> Stream {
         pagination,
         concurrency: 1,
         conditional: false,
+        history: false,
     }
 }
 

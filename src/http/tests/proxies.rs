@@ -21,7 +21,7 @@ fn auth() -> Option<(SecretRef, SecretRef)> {
 async fn run(base_url: &str, url: &str, auth: Option<(SecretRef, SecretRef)>) -> Run {
     let (unused, _) = Server::listen().await;
     let mut run = Run::new(&unused, Pagination::None);
-    run.source.base_url = base_url.parse().expect("url");
+    run.source.base_url = Some(base_url.parse().expect("url"));
     run.source.http.proxy = Some(Proxy { url: url.parse().expect("url"), auth });
     run
 }

@@ -23,7 +23,7 @@ fn says(class: Class) -> &'static str {
 /// What a status has led to: the pages, the requests, and the exit code.
 async fn tried(server: &Server, status: u16) -> (usize, usize, u8) {
     let mut run = Run::new(server, Pagination::None);
-    run.source.base_url = format!("{}/{status}", server.url()).parse().expect("url");
+    run.source.base_url = Some(format!("{}/{status}", server.url()).parse().expect("url"));
     run.source.retry.max_wait = Duration::from_millis(1);
     let results = run.results().await;
     let exit = results.iter().find_map(|page| page.as_ref().err()).map_or(0, |error| {

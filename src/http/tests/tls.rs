@@ -141,7 +141,7 @@ fn file(text: &str) -> std::path::PathBuf {
 async fn run(port: u16, ca: Option<&Ca>) -> Run {
     let (unused, _) = Server::listen().await;
     let mut run = Run::new(&unused, Pagination::None);
-    run.source.base_url = format!("https://localhost:{port}/v1").parse().expect("url");
+    run.source.base_url = Some(format!("https://localhost:{port}/v1").parse().expect("url"));
     run.source.http.ca_bundle = ca.map(|ca| file(&ca.cert.pem()));
     run.source.retry.max_attempts = 5;
     run

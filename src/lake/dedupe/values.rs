@@ -10,9 +10,9 @@ use xxhash_rust::xxh3::xxh3_128;
 use crate::error::{Error, ErrorKind, Result};
 
 /// A primary key's 128-bit hash, taken for the key itself: among 2^40 keys two meet once in 10^14 windows.
-pub(super) type Key = [u64; 2];
+pub type Key = [u64; 2];
 /// A version as a number that orders like its value; zero is null, the oldest of all.
-pub(super) type Version = [u64; 2];
+pub type Version = [u64; 2];
 
 /// Splits a number into halves that compare like it.
 pub(super) fn halves(number: u128) -> [u64; 2] {
@@ -26,7 +26,10 @@ pub(super) fn halves(number: u128) -> [u64; 2] {
 ///
 /// Each value goes in with its presence and its length, so that ("a", "bc") differs from ("ab", "c") and
 /// null from "".
-pub(super) fn keys(batch: &RecordBatch, columns: &[usize]) -> Result<Vec<Option<Key>>> {
+///
+/// # Errors
+/// `Config` for a type that no key has.
+pub fn keys(batch: &RecordBatch, columns: &[usize]) -> Result<Vec<Option<Key>>> {
     let columns = columns.iter().map(|index| column(batch, *index)).collect::<Result<Vec<_>>>()?;
     let mut keys = Vec::with_capacity(batch.num_rows());
     let mut text = Vec::new();
@@ -43,7 +46,10 @@ pub(super) fn keys(batch: &RecordBatch, columns: &[usize]) -> Result<Vec<Option<
 }
 
 /// The version of each row.
-pub(super) fn versions(batch: &RecordBatch, index: usize) -> Result<Vec<Version>> {
+///
+/// # Errors
+/// `Config` for a type that has no order.
+pub fn versions(batch: &RecordBatch, index: usize) -> Result<Vec<Version>> {
     let column = column(batch, index)?;
     (0..batch.num_rows()).map(|row| version(column, row)).collect()
 }

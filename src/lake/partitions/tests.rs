@@ -9,13 +9,14 @@ use crate::lake::budget::Budget;
 use crate::lake::read_back::DataFileReader;
 use crate::lake::tests::{Row, batch, rows, schema, table};
 use crate::spec::table::ParquetOptions;
+use crate::window::batch::WindowId;
 
 const DAY: i64 = 86_400_000_000;
 /// 2026-03-17T00:00:00Z.
 const START: i64 = 20_529 * DAY;
 
 fn name() -> WindowName {
-    let window = "20260317T000000Z_20260320T000000Z".parse().expect("window");
+    let window: WindowId = "20260317T000000Z_20260320T000000Z".parse().expect("window");
     WindowName::new("gateway", "payments", window).expect("name")
 }
 

@@ -20,6 +20,7 @@ use crate::lake::layout::{TableDir, WindowName};
 use crate::lake::partitions::{PartitionWriter, WriteOptions};
 use crate::lake::store::Lake;
 use crate::spec::table::Compression;
+use crate::window::batch::WindowId;
 
 /// A bucket that counts its unfinished uploads, and whose part of this number, counted over all of them, fails.
 #[derive(Clone, Debug)]
@@ -128,7 +129,7 @@ fn writer(lake: &Lake) -> PartitionWriter {
     let mut table = table(vec![0], None, None);
     table.parquet.compression = Compression::Uncompressed;
     table.parquet.row_group = Some(1 << 20);
-    let window = "20260317T000000Z_20260320T000000Z".parse().expect("window");
+    let window: WindowId = "20260317T000000Z_20260320T000000Z".parse().expect("window");
     let options = WriteOptions {
         dir: TableDir::new("t").expect("dir"),
         schema: schema(),

@@ -21,6 +21,8 @@ use crate::manifest::lease::{Take, Taken, take};
 use crate::manifest::snapshot::snapshot;
 use crate::manifest::version::{Counts, DataFile, Failure, Manifest, State};
 use crate::page::{Cursor, Position};
+use crate::window::Window;
+use crate::window::batch::WindowId;
 
 pub(super) const DAY_1: &str = "20260316T000000Z_20260317T000000Z";
 pub(super) const DAY_2: &str = "20260317T000000Z_20260318T000000Z";
@@ -36,7 +38,8 @@ pub(super) fn table() -> TableDir {
 }
 
 pub(super) fn name(window: &str) -> WindowName {
-    WindowName::new("gateway", "payments", window.parse().expect("window")).expect("name")
+    WindowName::new("gateway", "payments", window.parse::<WindowId>().expect("window"))
+        .expect("name")
 }
 
 pub(super) fn lake_on(store: Arc<dyn ObjectStore>) -> Lake {
@@ -74,6 +77,10 @@ impl Job {
     pub(super) fn take(&self) -> Take {
         Take {
             run_id: format!("run-{}", self.rows),
+            window: match self.window.parse().expect("window") {
+                WindowId::Window(window) => window,
+                WindowId::Batch(_) => Window::around(at(0), at(1)).expect("bounds"),
+            },
             schema_fingerprint: "schema".into(),
             source_fingerprint: "source".into(),
             refresh: self.refresh,

@@ -6,13 +6,15 @@ use crate::error::Result;
 use crate::lake::dead_letters::Letter;
 use crate::lake::letters::{ReadLetter, read_letters};
 use crate::lake::store::Lake;
+use crate::run::events::is_event_code;
 use crate::run::redecode::rows::{Origin, Rows};
 
 /// Records that are decoded at once, and bytes of them.
 const RECORDS: usize = 1_000;
 const BYTES: usize = 4 << 20;
 
-/// Decodes the records of the file at `path`; what is still refused, or was kept as a digest, stays a dead letter.
+/// Decodes the records of the file at `path`; what is still refused, or was kept as a digest, stays a dead letter, and so
+/// does a webhook event that holds no record of the stream.
 ///
 /// Memory: all of the file, which `reject_limit` keeps small.
 ///
@@ -37,8 +39,10 @@ pub(super) async fn read(lake: &Lake, path: &str, rows: &mut Rows) -> Result<()>
     let mut batch: Vec<ReadLetter> = Vec::new();
     let mut bytes = 0;
     for letter in read {
-        if is_digest(&letter.record) {
+        let is_event = is_event_code(&letter.error.code);
+        if is_event || is_digest(&letter.record) {
             keep(rows, &letter).await?;
+            rows.keep_event(is_event);
             continue;
         }
         let first_without_page = letter.page == 0 && batch.last().is_some_and(|last| last.page > 0);

@@ -3,11 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, TimestampMicrosecondArray};
+use arrow::array::{Array, AsArray, BooleanArray, TimestampMicrosecondArray};
 use arrow::compute::filter_record_batch;
 use arrow::datatypes::TimestampMicrosecondType;
 use arrow::record_batch::RecordBatch;
-use bytes::Bytes;
 
 use crate::decode::shape::Shape;
 use crate::decode::{DecodeOptions, Decoder};
@@ -26,6 +25,7 @@ use crate::manifest::hold::WindowRun;
 use crate::manifest::version::{Counts, Manifest};
 use crate::page::Page;
 use crate::run::footer::Footer;
+use crate::run::stamps::{array_of, stamped};
 use crate::spec::keys::record_keys;
 use crate::spec::table::{EXTRACTED_AT, Table};
 
@@ -45,6 +45,8 @@ pub(super) struct Rows {
     refused: BTreeMap<String, u64>,
     nulled: u64,
     outside: u64,
+    /// Webhook events that hold no record: they are dead letters whatever the schema says.
+    kept_events: u64,
     /// Whether rows of a key were dropped before.
     deduplicated: bool,
     /// When the window's rows were extracted, of dead letters too.
@@ -91,6 +93,7 @@ impl Rows {
             refused: BTreeMap::new(),
             nulled: 0,
             outside: 0,
+            kept_events: 0,
             deduplicated: commit.counts.duplicates > 0,
             extracted_at: commit.started_at.timestamp_micros(),
         })
@@ -183,7 +186,10 @@ impl Rows {
         })?;
         let page = Page::scanned(self.pages, body, found);
         let decoded = self.decoder.decode(&page)?;
-        let mut batch = stamped(&decoded.batch, &decoded.records, stamps, self.extracted_at)?;
+        let mut batch = stamped(&decoded.batch, &decoded.records, |record| {
+            let stamp = stamps.filter(|s| record < s.len() && s.is_valid(record));
+            stamp.map_or(self.extracted_at, |stamps| stamps.value(record))
+        })?;
         let origins: Vec<Origin> = origins.take(page.records.len()).collect();
         if stamps.is_some() && decoded.outside > 0 {
             let message = "published rows lie outside of their window by the schema's clip field: they would be gone for good";
@@ -243,6 +249,16 @@ impl Rows {
         })
     }
 
+    /// Counts a webhook event that was kept, where it is one.
+    pub(super) fn keep_event(&mut self, is_event: bool) {
+        self.kept_events += u64::from(is_event);
+    }
+
+    /// Webhook events that were kept: no share of rejects counts them.
+    pub(super) fn kept_events(&self) -> u64 {
+        self.kept_events
+    }
+
     /// Keeps a dead letter.
     pub(super) async fn letter(&mut self, letter: &Letter<'_>) -> Result<()> {
         let reason = format!("{} {}", letter.code, letter.field.unwrap_or("record"));
@@ -293,45 +309,6 @@ impl Rows {
             tracing::warn!(%error, "could not give up an upload");
         }
     }
-}
-
-/// The texts as one JSON array.
-fn array_of<'a>(texts: impl Iterator<Item = &'a str>) -> Bytes {
-    let mut body = vec![b'['];
-    for (n, text) in texts.enumerate() {
-        if n > 0 {
-            body.push(b',');
-        }
-        body.extend_from_slice(text.as_bytes());
-    }
-    body.push(b']');
-    body.into()
-}
-
-/// The batch with the instants at which its records were extracted.
-fn stamped(
-    batch: &RecordBatch,
-    records: &[u32],
-    stamps: Option<&TimestampMicrosecondArray>,
-    otherwise: i64,
-) -> Result<RecordBatch> {
-    let unbuilt = |cause: arrow::error::ArrowError| {
-        Error::new(ErrorKind::Unexpected, "could not build the rows").caused_by(cause)
-    };
-    let schema = batch.schema();
-    let at = schema.index_of(EXTRACTED_AT).map_err(unbuilt)?;
-    let of = |record: &u32| {
-        let stamp = stamps.zip(usize::try_from(*record).ok());
-        let stamp = stamp.filter(|(stamps, row)| *row < stamps.len() && stamps.is_valid(*row));
-        stamp.map_or(otherwise, |(stamps, row)| stamps.value(row))
-    };
-    let column: TimestampMicrosecondArray = records.iter().map(|record| Some(of(record))).collect();
-    let column: ArrayRef = Arc::new(column.with_timezone("UTC"));
-    let mut columns = batch.columns().to_vec();
-    if let Some(own) = columns.get_mut(at) {
-        *own = column;
-    }
-    RecordBatch::try_new(schema, columns).map_err(unbuilt)
 }
 
 /// The error of files that do not hold their records' text.

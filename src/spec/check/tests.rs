@@ -282,7 +282,7 @@ fn unknown_keys_name_the_nearest_one() {
     f.yaml:6:1: unknown key `strems`, did you mean `streams`?
       6 | strems: {}
         | ^^^^^^
-      hint: known here: version, source, base_url, auth, headers, http, rate_limit, retry, checkpoint_every, streams
+      hint: known here: version, source, base_url, auth, headers, http, rate_limit, retry, checkpoint_every, streams, webhooks
     "#);
     assert_snapshot!(said(&source("http: { timeot: 5s, tls_verify: false }")), @r#"
     f.yaml:6:9: unknown key `timeot`, did you mean `timeout`?
@@ -316,7 +316,7 @@ fn unknown_keys_name_the_nearest_one() {
     f.yaml:9:5: unknown key `history`
       9 |     history: true
         |     ^^^^^^^
-      hint: known here: schema, path, method, params, body, format, records, total, on_count_mismatch, clip, on_status, error, pagination, concurrency, conditional
+      hint: known here: schema, path, method, params, body, format, records, total, on_count_mismatch, clip, on_status, error, pagination, concurrency, conditional, history
     "#);
     assert_snapshot!(said(&table("drift: { new_feld: warn }")), @r#"
     f.yaml:6:10: unknown key `new_feld`, did you mean `new_field`?
@@ -402,10 +402,10 @@ fn wrong_types_and_values() {
 #[test]
 fn missing_keys() {
     assert_snapshot!(said("version: 1\nsource: a\n"), @r#"
-    f.yaml:1:1: the key `base_url` is missing
+    f.yaml:1:1: the key `streams` is missing
       1 | version: 1
         | ^^^^^^^
-    f.yaml:1:1: the key `streams` is missing
+    f.yaml:1:1: the key `base_url` is missing
       1 | version: 1
         | ^^^^^^^
     "#);
@@ -1269,10 +1269,10 @@ fn yaml_itself() {
     f.yaml:1:1: the key `source` is missing
       1 | ? [a]
         | ^
-    f.yaml:1:1: the key `base_url` is missing
+    f.yaml:1:1: the key `streams` is missing
       1 | ? [a]
         | ^
-    f.yaml:1:1: the key `streams` is missing
+    f.yaml:1:1: the key `base_url` is missing
       1 | ? [a]
         | ^
     f.yaml:1:3: a key must be text, not a list
@@ -1298,4 +1298,163 @@ fn a_version_that_no_field_declares_becomes_a_timestamp_column() {
     assert_eq!(table.version_by, Some(2));
     let slip = load("creatd_at").unwrap_err().to_string();
     assert!(slip.contains("did you mean `created_at`"), "{slip}");
+}
+
+/// A source file with webhooks, `extra` among the keys of one.
+fn webhooks(extra: &str) -> String {
+    source(&format!(
+        "webhooks:\n  w:\n    path: /w\n    signature: {{ type: razorpay, secrets: [{{ env: A }}, {{ file: b }}] }}\n    events: {{ payment.*: {{ stream: s, record: /payload }} }}\n{extra}"
+    ))
+}
+
+/// The same with another signature.
+fn signed(signature: &str) -> String {
+    webhooks("").replace("{ type: razorpay, secrets: [{ env: A }, { file: b }] }", signature)
+}
+
+#[test]
+fn webhooks_are_what_is_meant() {
+    use crate::spec::webhook::{OnOther, Signature, ValueFrom};
+    let (folder, file) = write(&webhooks(""));
+    let source = Source::load(&file).expect("source");
+    let [webhook] = source.webhooks.as_slice() else { panic!("{:?}", source.webhooks) };
+    assert_eq!((webhook.name.as_str(), webhook.path.as_str()), ("w", "/w"));
+    assert_eq!(webhook.dedupe_for.as_secs(), 7 * 86_400);
+    assert_eq!(webhook.on_other, OnOther::Keep);
+    assert_eq!(webhook.event_id, ValueFrom::Header(vec!["X-Razorpay-Event-Id".to_owned()]));
+    assert!(matches!(&webhook.event_type, ValueFrom::Body(at) if at.to_string() == "/event"));
+    let Signature::Razorpay { secrets } = &webhook.signature else { panic!("{webhook:?}") };
+    let paths = [
+        crate::spec::auth::SecretRef::Env("A".to_owned()),
+        crate::spec::auth::SecretRef::File(folder.path().join("b")),
+    ];
+    assert_eq!(*secrets, paths);
+    let (_folder, file) = write(&webhooks(
+        "    event_id: /id\n    event_type: { header: X-Type }\n    on_other: ignore\n    dedupe_for: 1h",
+    ));
+    let source = Source::load(&file).expect("source");
+    let webhook = source.webhooks.first().expect("webhook");
+    assert_eq!(webhook.event_type, ValueFrom::Header(vec!["X-Type".to_owned()]));
+    assert_eq!((webhook.on_other, webhook.dedupe_for.as_secs()), (OnOther::Ignore, 3_600));
+    for kind in ["stripe", "shopify", "github", "standard_webhooks"] {
+        let (_folder, file) =
+            write(&signed(&format!("{{ type: {kind}, secrets: [{{ env: A }}] }}")));
+        Source::load(&file).expect(kind);
+    }
+}
+
+#[test]
+fn the_most_specific_pattern_of_events_wins() {
+    let (_folder, file) = write(&webhooks("").replace(
+        "{ payment.*: { stream: s, record: /payload } }",
+        "{ '*': { stream: s, record: /a }, payment.*: { stream: s, record: /b }, payment.captured: { stream: s, record: /c }, '*.failed': { stream: s, record: /d }, '*.faile?': { stream: s } }",
+    ));
+    let source = Source::load(&file).expect("source");
+    let webhook = source.webhooks.first().expect("webhook");
+    let to = |kind: &str| webhook.route(kind).expect(kind).record.to_string();
+    assert_eq!(to("payment.captured"), "/c");
+    assert_eq!(to("payment.refunded"), "/b");
+    assert_eq!(to("payment.failed"), "/b", "more characters than `*.failed`");
+    assert_eq!(to("order.failed"), "/d");
+    assert_eq!(to("order.paid"), "/a");
+}
+
+#[test]
+fn a_source_may_be_of_webhooks_alone() {
+    let text = webhooks("").replace("base_url: https://example.com\n", "");
+    let text = text.replace("schema: t.yaml, path: /s, records: /items", "schema: t.yaml");
+    let (_folder, file) = write(&text);
+    let source = Source::load(&file).expect("source");
+    assert!(source.base_url.is_none());
+    assert_eq!(source.base_url().expect_err("none").kind(), ErrorKind::Usage);
+    let polled = said(&text.replace("webhooks:", "webhook:"));
+    assert!(polled.contains("the key `base_url` is missing"), "{polled}");
+    let both = said(&text.replace("source: a\n", "source: a\nbase_url: https://example.com\n"));
+    assert!(
+        both.contains("the key `path` is missing") && both.contains("`records` is missing"),
+        "{both}"
+    );
+    let misspelt = said(&source_without_base());
+    assert_eq!(misspelt.matches("base_url").count(), 2, "told once, with its name: {misspelt}");
+}
+
+fn source_without_base() -> String {
+    source("").replace("base_url: https", "base_ur: https")
+}
+
+#[test]
+fn what_is_wrong_with_webhooks_is_told_where_it_stands() {
+    let hmac = "{ type: hmac, secrets: [{ env: A }], header: X-S, ";
+    for (text, wanted) in [
+        (
+            webhooks("").replace("stream: s", "stream: ss"),
+            "f.yaml:10:36: there is no stream `ss`, did you mean `s`?",
+        ),
+        (
+            webhooks("").replace("path: /w", "path: w"),
+            "`path` must start with `/`, did you mean `/w`?",
+        ),
+        (
+            webhooks("").replace("path: /w", "path: /metrics"),
+            "`/metrics` is answered by lakeward itself",
+        ),
+        (webhooks("").replace("path: /w", "path: /w?a=1"), "`/w?a=1` is no path of a URL"),
+        (
+            webhooks("").replace("razorpay", "razorpy"),
+            "`razorpy` is no value of `type`, did you mean `razorpay`?",
+        ),
+        (webhooks("    event_ids: /id"), "unknown key `event_ids`, did you mean `event_id`?"),
+        (
+            webhooks("    event_id: id"),
+            "`id` is no JSON Pointer: it must start with `/`, did you mean `/id`?",
+        ),
+        (webhooks("    event_id: ''"), "`event_id` is empty"),
+        (webhooks("    event_type: { header: 'a b' }"), "`a b` is no header name"),
+        (webhooks("    dedupe_for: 0s"), "no time at all"),
+        (webhooks("    on_other: drop"), "`drop` is no value of `on_other`"),
+        (
+            webhooks("")
+                .replace("events: { payment.*: { stream: s, record: /payload } }", "events: {}"),
+            "there are no events",
+        ),
+        (webhooks("").replace("    path: /w\n", ""), "the key `path` is missing"),
+        (
+            webhooks(
+                "  v:\n    path: /w\n    signature: { type: github, secrets: [{ env: A }] }\n    events: { '*': { stream: s } }",
+            ),
+            "`/w` is the path of the webhook `w` too",
+        ),
+        (signed("{ type: stripe, secrets: [] }"), "`secrets` is empty"),
+        (signed("{ type: stripe, secrets: [hunter2] }"), "is written into the file"),
+        (
+            signed("{ type: stripe, secrets: [{ env: hunter2-x }] }"),
+            "this is no name of an environment variable",
+        ),
+        (
+            signed("{ type: github, secrets: [{ env: A }], tolerance: 5m }"),
+            "unknown key `tolerance`",
+        ),
+        (signed("{ type: stripe, secrets: [{ env: A }], tolerance: 5 min }"), "5 min"),
+        (signed(&format!("{hmac}}}")), "the key `event_id` is missing"),
+        (
+            signed(&format!("{hmac}string_to_sign: '{{{{ timestamp }}}}.{{{{ body }}}}' }}")),
+            "and `timestamp` where that is declared",
+        ),
+        (
+            signed(&format!("{hmac}string_to_sign: '{{{{ method }}}}' }}")),
+            "`string_to_sign` does not hold the body",
+        ),
+        (
+            signed(&format!(
+                "{hmac}timestamp: {{ header: X-T }}, string_to_sign: '{{{{ body }}}}' }}"
+            )),
+            "`string_to_sign` does not hold the timestamp",
+        ),
+        (signed(&format!("{hmac}timestamp: {{ header: X-T }} }}")), "the time is not signed"),
+        (signed(&format!("{hmac}tolerance: 5m }}")), "`tolerance` has no `timestamp` beside it"),
+        (signed(&format!("{hmac}algorithm: md5 }}")), "`md5` is no value of `algorithm`"),
+    ] {
+        let found = said(&text);
+        assert!(found.contains(wanted), "wanted `{wanted}`: {found}\n{text}");
+    }
 }

@@ -7,3 +7,4 @@ pub(crate) mod ordered;
 pub(crate) mod pagination;
 pub(crate) mod source;
 pub(crate) mod table;
+pub(crate) mod webhook;

@@ -9,6 +9,7 @@ use serde_json::Value;
 use crate::spec::declared::auth::{Auth, Secret};
 use crate::spec::declared::ordered::Ordered;
 use crate::spec::declared::pagination::Pagination;
+use crate::spec::declared::webhook::Webhook;
 
 /// A source file of lakeward: one API, how to reach it, and the streams of records it offers.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -22,8 +23,8 @@ pub(crate) struct SourceFile {
     /// The API's name: part of every window's name, made of letters, digits, `_` and `-`.
     #[schemars(required, regex(pattern = "^[A-Za-z0-9_-]+$"))]
     pub(crate) source: Option<String>,
-    /// The http or https URL that every stream's path is appended to.
-    #[schemars(required, regex(pattern = "^https?://"))]
+    /// The http or https URL that every stream's path is appended to. Needed unless all events come by `webhooks`.
+    #[schemars(regex(pattern = "^https?://"))]
     pub(crate) base_url: Option<String>,
     /// How requests are authenticated. Default none.
     pub(crate) auth: Option<Auth>,
@@ -41,6 +42,8 @@ pub(crate) struct SourceFile {
     /// The streams by name; a name is made of letters, digits, `_` and `-`.
     #[schemars(required)]
     pub(crate) streams: Option<Ordered<Stream>>,
+    /// Endpoints that the API posts its events to, by name; a name is made of letters, digits, `_` and `-`.
+    pub(crate) webhooks: Option<Ordered<Webhook>>,
 }
 
 /// Connection settings.
@@ -131,8 +134,7 @@ pub(crate) struct Stream {
     /// The schema file of the table, relative to this file.
     #[schemars(required)]
     pub(crate) schema: Option<String>,
-    /// What is appended to the base URL; may hold templates.
-    #[schemars(required)]
+    /// What is appended to the base URL; may hold templates. Needed where there is a base URL.
     pub(crate) path: Option<String>,
     /// The method of every request. Default GET.
     pub(crate) method: Option<Method>,
@@ -142,8 +144,7 @@ pub(crate) struct Stream {
     pub(crate) body: Option<Value>,
     /// How the body of a page is written. Default json.
     pub(crate) format: Option<Format>,
-    /// The JSON Pointer (RFC 6901) of the records in a page; empty where the body is the list of records.
-    #[schemars(required)]
+    /// The JSON Pointer (RFC 6901) of the records in a page; empty where the body is the list of records. Needed where there is a base URL.
     pub(crate) records: Option<String>,
     /// Where the API says how many records there are: a JSON Pointer or a header.
     pub(crate) total: Option<Total>,
@@ -162,6 +163,8 @@ pub(crate) struct Stream {
     pub(crate) concurrency: Option<u8>,
     /// Whether a refresh asks by ETag and Last-Modified if the pages have changed, and leaves a window alone that has not. GET only. Default false.
     pub(crate) conditional: Option<bool>,
+    /// Whether the events that webhooks bring of the stream are kept as they came in a table beside its own, `<table>_events`. Default false.
+    pub(crate) history: Option<bool>,
 }
 
 /// The method of a request.

@@ -17,6 +17,7 @@ use crate::spec::resolve::connection::{http, rate_limit, retry};
 use crate::spec::resolve::stream::stream;
 use crate::spec::resolve::table::{read, table};
 use crate::spec::resolve::values::{duration, is_header_value, is_token, name, path, template};
+use crate::spec::resolve::webhook::webhooks;
 use crate::spec::source::{Http, Source, Stream};
 use crate::spec::table::Table;
 use crate::spec::template::Template;
@@ -56,6 +57,10 @@ fn resolve(
     let source_name = source_name.and_then(|text| name(document, &root.key("source"), text));
     let base_url = written.base_url.as_deref();
     let base_url = base_url.and_then(|text| base_url_of(document, &root.key("base_url"), text));
+    let polled = written.base_url.is_some() || document.at(&root.key("webhooks")).is_none();
+    if polled {
+        document.missing(&root, "base_url");
+    }
     let auth = written.auth.as_ref();
     let auth = auth.map_or(Some(Auth::None), |auth| auth_of(document, &root.key("auth"), auth));
     stays_encrypted(document, &root.key("auth").key("token_url"), base_url.as_ref(), auth.as_ref());
@@ -72,11 +77,13 @@ fn resolve(
     let retry = retry(document, &root.key("retry"), written.retry.as_ref());
     let every = written.checkpoint_every.as_deref();
     let every = duration(document, &root.key("checkpoint_every"), every, Duration::from_secs(30));
-    let streams = streams(document, &root.key("streams"), written, others);
+    let streams = streams(document, &root.key("streams"), written, polled, others);
+    let events = written.webhooks.as_ref();
+    let webhooks = webhooks(document, &root.key("webhooks"), events, streams.as_deref());
     Some(Source {
         file: document.file().to_owned(),
         name: source_name?,
-        base_url: base_url?,
+        base_url: if polled { Some(base_url?) } else { None },
         auth: auth?,
         headers: headers?,
         http: http?,
@@ -84,6 +91,7 @@ fn resolve(
         retry: retry?,
         checkpoint_every: every?,
         streams: streams?,
+        webhooks: webhooks?,
     })
 }
 
@@ -202,6 +210,7 @@ fn streams(
     document: &mut Document,
     place: &Place,
     written: &declared::SourceFile,
+    polled: bool,
     others: &mut Vec<Diagnostic>,
 ) -> Option<Vec<Arc<Stream>>> {
     let all = written.streams.as_ref()?;
@@ -214,7 +223,11 @@ fn streams(
         let at = place.key(key).key("schema");
         let schema = one.schema.as_deref();
         let table = schema.and_then(|text| load_table(document, &at, text, &mut tables, others));
-        streams.push(stream(document, place, key, one, table).map(Arc::new));
+        if polled {
+            document.missing(&place.key(key), "path");
+            document.missing(&place.key(key), "records");
+        }
+        streams.push(stream(document, place, key, one, polled, table).map(Arc::new));
     }
     streams.into_iter().collect()
 }

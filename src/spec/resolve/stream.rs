@@ -18,12 +18,14 @@ use crate::spec::source::{OnCountMismatch, OnStatus, Stream, TotalFrom};
 use crate::spec::table::{FieldType, Scalar, Table};
 use crate::spec::template::{Template, TemplateValue};
 
-/// Resolves the stream `key` of `streams`, whose table was loaded before.
+/// Resolves the stream `key` of `streams`, whose table was loaded before. One that is not polled needs no path and no
+/// records.
 pub(super) fn stream(
     document: &mut Document,
     streams: &Place,
     key: &str,
     written: &declared::Stream,
+    polled: bool,
     table: Option<Arc<Table>>,
 ) -> Option<Stream> {
     let place = &streams.key(key);
@@ -32,11 +34,14 @@ pub(super) fn stream(
         Some(declared::Method::Post) => Method::Post,
     };
     let key_name = stream_name(document, streams, key);
-    let path = written.path.as_deref().and_then(|text| path(document, &place.key("path"), text));
+    // What a stream that is not polled leaves out is never read.
+    let unless_polled = |text: Option<&'_ str>| text.or((!polled).then_some("")).map(str::to_owned);
+    let path = unless_polled(written.path.as_deref());
+    let path = path.and_then(|text| path_of(document, &place.key("path"), &text));
     let params = params(document, &place.key("params"), written);
     let body = body(document, place, written, method);
-    let records = written.records.as_deref();
-    let records = records.and_then(|text| pointer(document, &place.key("records"), text));
+    let records = unless_polled(written.records.as_deref());
+    let records = records.and_then(|text| pointer(document, &place.key("records"), &text));
     let total = total(document, &place.key("total"), written.total.as_ref());
     let clip = clip(document, &place.key("clip"), written.clip.as_deref(), table.as_deref());
     let on_status = on_status(document, &place.key("on_status"), written);
@@ -74,6 +79,7 @@ pub(super) fn stream(
         pagination: pages?,
         concurrency: concurrency?,
         conditional: conditional?,
+        history: written.history.unwrap_or(false),
     })
 }
 
@@ -132,7 +138,7 @@ fn stream_name(document: &mut Document, streams: &Place, key: &str) -> Option<St
     None
 }
 
-fn path(document: &mut Document, place: &Place, text: &str) -> Option<Template> {
+fn path_of(document: &mut Document, place: &Place, text: &str) -> Option<Template> {
     let starts = text.is_empty() || text.starts_with(['/', '?']) || text.starts_with("{{");
     if !starts {
         document

@@ -1,5 +1,7 @@
 //! The binary under test in a workspace of its own: source and schema files, a clean environment, kills and signals.
 
+use std::io::{BufRead as _, BufReader};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::thread::JoinHandle;
@@ -205,13 +207,7 @@ impl Lakeward {
     /// On a disk that takes only small files.
     #[must_use]
     pub(crate) fn with_small_files_only(self) -> Self {
-        let mut command = Command::new("sh");
-        command.arg("-c").arg(SMALL_FILES).arg(self.command.get_program());
-        command.args(self.command.get_args()).env_clear();
-        let set = self.command.get_envs().filter_map(|(name, value)| Some((name, value?)));
-        command.envs(set).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        command.current_dir(self.command.get_current_dir().expect("a command has a folder"));
-        Self { command }
+        self.behind(SMALL_FILES)
     }
 
     /// Runs it to its end.
@@ -225,6 +221,37 @@ impl Lakeward {
         let ended = self.run();
         assert_eq!(ended.code, Some(code), "{ended}");
         ended
+    }
+
+    /// A write past the largest size of a file, which a test may set later, fails as on a full disk, and kills nothing.
+    #[must_use]
+    pub(crate) fn minding_file_sizes(self) -> Self {
+        self.behind(r#"trap '' XFSZ; exec "$0" "$@""#)
+    }
+
+    fn behind(self, script: &str) -> Self {
+        let mut command = Command::new("sh");
+        command.arg("-c").arg(script).arg(self.command.get_program());
+        command.args(self.command.get_args()).env_clear();
+        let set = self.command.get_envs().filter_map(|(name, value)| Some((name, value?)));
+        command.envs(set).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.current_dir(self.command.get_current_dir().expect("a command has a folder"));
+        Self { command }
+    }
+
+    /// Starts it and waits until it says where it listens.
+    #[track_caller]
+    pub(crate) fn start_listening(mut self) -> (Running, SocketAddr) {
+        let mut child = self.command.spawn().unwrap();
+        let stderr = drain(child.stderr.take().unwrap());
+        let mut stdout = BufReader::new(child.stdout.take().unwrap());
+        let mut line = String::new();
+        stdout.read_line(&mut line).unwrap();
+        let running = Running { child, stdout: Some(drain(stdout)), stderr: Some(stderr) };
+        match line.trim().strip_prefix("listening on ").and_then(|text| text.parse().ok()) {
+            Some(address) => (running, address),
+            None => panic!("it does not listen: {line}{}", running.wait()),
+        }
     }
 
     /// Starts it.
@@ -261,10 +288,14 @@ impl Running {
         running && status.code().is_none()
     }
 
+    /// Its process.
+    pub(crate) fn pid(&self) -> Pid {
+        Pid::from_raw(i32::try_from(self.child.id()).unwrap()).unwrap()
+    }
+
     /// Asks it to end with SIGTERM or SIGINT.
     pub(crate) fn signal(&self, signal: Signal) {
-        let pid = Pid::from_raw(i32::try_from(self.child.id()).unwrap()).unwrap();
-        kill_process(pid, signal).unwrap();
+        kill_process(self.pid(), signal).unwrap();
     }
 
     /// Whether it has ended.

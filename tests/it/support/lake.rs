@@ -65,16 +65,7 @@ impl LakeDir {
                 let schema = batch.schema();
                 let names = || schema.fields().iter().map(|field| field.name().as_str());
                 let shown = FormatOptions::default().with_null("null");
-                let plain: Vec<_> = batch
-                    .columns()
-                    .iter()
-                    .map(|column| match column.data_type() {
-                        DataType::Timestamp(unit, _) => {
-                            cast(column, &DataType::Timestamp(*unit, None)).unwrap()
-                        }
-                        _ => column.clone(),
-                    })
-                    .collect();
+                let plain: Vec<_> = batch.columns().iter().map(without_zone).collect();
                 let columns: Vec<_> = names()
                     .zip(&plain)
                     .filter(|(name, _)| *name != "_extracted_at")
@@ -89,6 +80,31 @@ impl LakeDir {
         }
         rows.sort();
         rows
+    }
+
+    /// Every row that a reader of `TABLE/date=*/*.parquet` sees, by the names of its columns, as text; a null is "".
+    pub(crate) fn cells(&self, table: &str) -> Vec<BTreeMap<String, String>> {
+        self.listed_files(table).iter().flat_map(|file| read_cells(file)).collect()
+    }
+
+    /// Of each `payment_id` the row that `lakeward sql` calls the latest, by the names of its columns, as text.
+    pub(crate) fn latest(
+        &self,
+        table: &str,
+        version_by: Option<&str>,
+    ) -> BTreeMap<String, BTreeMap<String, String>> {
+        let mut latest: BTreeMap<String, BTreeMap<String, String>> = BTreeMap::new();
+        for row in self.cells(table) {
+            let order = |row: &BTreeMap<String, String>| {
+                let version = version_by.and_then(|name| row.get(name).cloned());
+                (version.unwrap_or_default(), row["_extracted_at"].clone())
+            };
+            let id = row["payment_id"].clone();
+            if latest.get(&id).is_none_or(|known| order(known) < order(&row)) {
+                latest.insert(id, row);
+            }
+        }
+        latest
     }
 
     /// Every row that a reader of `TABLE/date=*/*.parquet` sees, sorted.
@@ -214,6 +230,36 @@ pub(crate) fn assert_counts_add_up(manifest: &Value) {
         let published = manifest["published"].as_array().expect("published is a list");
         let rows: u64 = published.iter().map(|file| file["rows"].as_u64().unwrap()).sum();
         assert_eq!(rows, count("written"), "rows of the published files: {counts}");
+    }
+}
+
+/// The rows of one data file by the names of their columns, as text; a null is "".
+fn read_cells(path: &Path) -> Vec<BTreeMap<String, String>> {
+    let reader = ParquetRecordBatchReaderBuilder::try_new(File::open(path).unwrap()).unwrap();
+    let mut rows = Vec::new();
+    for batch in reader.build().unwrap() {
+        let batch = batch.unwrap();
+        let schema = batch.schema();
+        let plain: Vec<_> = batch.columns().iter().map(without_zone).collect();
+        let shown = FormatOptions::default();
+        let cells: Vec<_> = schema
+            .fields()
+            .iter()
+            .zip(&plain)
+            .map(|(field, column)| (field.name(), ArrayFormatter::try_new(column, &shown).unwrap()))
+            .collect();
+        rows.extend((0..batch.num_rows()).map(|row| {
+            cells.iter().map(|(name, of)| ((*name).clone(), of.value(row).to_string())).collect()
+        }));
+    }
+    rows
+}
+
+/// The column as text shows it: instants without their zone, which is UTC.
+fn without_zone(column: &arrow::array::ArrayRef) -> arrow::array::ArrayRef {
+    match column.data_type() {
+        DataType::Timestamp(unit, _) => cast(column, &DataType::Timestamp(*unit, None)).unwrap(),
+        _ => column.clone(),
     }
 }
 

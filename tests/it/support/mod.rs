@@ -1,10 +1,12 @@
 //! Servers that misbehave on request, an API that knows its own truth, a reader of lakes, and the binary under test.
 
 pub(crate) mod cli;
+pub(crate) mod inbox;
 pub(crate) mod lake;
 pub(crate) mod paged_api;
 pub(crate) mod raw_server;
 pub(crate) mod vendor;
+pub(crate) mod webhook;
 
 use std::time::{Duration, Instant};
 

@@ -1,0 +1,199 @@
+//! Group commit: one thread takes all that waits, keeps it in one transaction, then answers each.
+//!
+//! While a transaction is made durable the next arrivals gather, so that the disk is asked once for many of them.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use tokio::sync::oneshot;
+
+use super::Inbox;
+use super::event::{Arrival, Kept};
+use crate::clock::Clock;
+use crate::error::{Error, ErrorKind, Result};
+
+/// Arrivals that wait for the thread at most.
+const QUEUE: usize = 8_192;
+
+/// Events and bytes of one transaction at most.
+const GROUP: usize = 1_024;
+const GROUP_BYTES: usize = 32 << 20;
+
+/// How often old ids are forgotten.
+const FORGET_EVERY: Duration = Duration::from_secs(30);
+
+/// The log beside the database file at most, before it is worked into the file.
+const LOG: u64 = 32 << 20;
+
+/// What the writer is told of an endpoint: its source, its name, and how long its ids are known.
+#[derive(Clone, Debug)]
+pub struct Dedupe {
+    /// The source's name.
+    pub source: String,
+    /// The webhook's name.
+    pub endpoint: String,
+    /// How long an id is known after it was first seen.
+    pub dedupe_for: Duration,
+}
+
+/// What a writer is told.
+#[derive(Debug)]
+pub struct Settings {
+    /// The inbox's folder.
+    pub dir: PathBuf,
+    /// The bytes that its database file may take.
+    pub most: u64,
+    /// The endpoints whose old ids it forgets.
+    pub endpoints: Vec<Dedupe>,
+    /// What the age of ids is told by.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// The one that writes to the inbox in this process. Dropping it ends its thread once all that waits is answered.
+#[derive(Debug)]
+pub struct Writer {
+    queue: Option<SyncSender<Waiting>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// An arrival, and who is told what became of it.
+#[derive(Debug)]
+struct Waiting {
+    arrival: Arrival,
+    answer: oneshot::Sender<Kept>,
+}
+
+impl Writer {
+    /// Opens the inbox, making it where there is none, and starts the thread. `observe` is called after each
+    /// transaction with how long it took to make it durable.
+    ///
+    /// # Errors
+    /// As [`Inbox::open`]; `Unexpected` when no thread can be started.
+    pub fn start(settings: Settings, observe: impl Fn(Duration) + Send + 'static) -> Result<Self> {
+        let inbox = open(&settings)?;
+        let (queue, waiting) = sync_channel(QUEUE);
+        let work = Work { settings, inbox: Some(inbox), observe, forget_at: Instant::now() };
+        let thread = std::thread::Builder::new()
+            .name("inbox".to_owned())
+            .spawn(move || work.run(&waiting))
+            .map_err(|error| {
+                Error::new(ErrorKind::Unexpected, "could not start the inbox's thread")
+                    .caused_by(error)
+            })?;
+        Ok(Self { queue: Some(queue), thread: Some(thread) })
+    }
+
+    /// Keeps an arrival; comes back when it is durable, or cannot be.
+    pub async fn keep(&self, arrival: Arrival) -> Kept {
+        let (answer, kept) = oneshot::channel();
+        let sent = self.queue.as_ref().map(|queue| queue.try_send(Waiting { arrival, answer }));
+        match sent {
+            Some(Ok(())) => kept.await.unwrap_or(Kept::Failed),
+            Some(Err(TrySendError::Full(_) | TrySendError::Disconnected(_))) | None => Kept::Failed,
+        }
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        drop(self.queue.take());
+        if let Some(thread) = self.thread.take() {
+            // It ends with what it holds; a panic of it has been told by then.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// What the thread holds.
+struct Work<F> {
+    settings: Settings,
+    /// None after a failure: it is opened anew for the next group.
+    inbox: Option<Inbox>,
+    observe: F,
+    forget_at: Instant,
+}
+
+impl<F: Fn(Duration)> Work<F> {
+    fn run(mut self, waiting: &Receiver<Waiting>) {
+        loop {
+            let first = match waiting.recv_timeout(FORGET_EVERY) {
+                Ok(first) => Some(first),
+                Err(RecvTimeoutError::Timeout) => None,
+                Err(RecvTimeoutError::Disconnected) => return,
+            };
+            if let Some(first) = first {
+                self.keep(group(first, waiting));
+            }
+            if self.forget_at <= Instant::now() {
+                self.forget();
+            }
+        }
+    }
+
+    fn keep(&mut self, group: Vec<Waiting>) {
+        let (arrivals, answers): (Vec<Arrival>, Vec<oneshot::Sender<Kept>>) =
+            group.into_iter().map(|waiting| (waiting.arrival, waiting.answer)).unzip();
+        let began = Instant::now();
+        let kept = match self.put(&arrivals) {
+            Ok(kept) => {
+                (self.observe)(began.elapsed());
+                kept
+            }
+            Err(error) => {
+                tracing::error!(%error, events = arrivals.len(), "could not keep events: they were answered 503");
+                self.inbox = None;
+                vec![Kept::Failed; arrivals.len()]
+            }
+        };
+        for (answer, kept) in answers.into_iter().zip(kept) {
+            // A client that went away sends the event again and is told that it was seen.
+            let _ = answer.send(kept);
+        }
+    }
+
+    fn put(&mut self, arrivals: &[Arrival]) -> Result<Vec<Kept>> {
+        let inbox = match &mut self.inbox {
+            Some(inbox) => inbox,
+            none => none.insert(open(&self.settings)?),
+        };
+        inbox.put(arrivals, self.settings.most)
+    }
+
+    /// Forgets old ids, a part of them between two groups.
+    fn forget(&mut self) {
+        let now = self.settings.clock.now();
+        let mut more = false;
+        for of in &self.settings.endpoints {
+            let Some(inbox) = &mut self.inbox else { break };
+            match inbox.forget(&of.source, &of.endpoint, of.dedupe_for, now) {
+                Ok(left) => more |= left,
+                Err(error) => tracing::warn!(%error, "could not forget old ids: tried again later"),
+            }
+        }
+        let wait = if more { Duration::ZERO } else { FORGET_EVERY };
+        self.forget_at = Instant::now().checked_add(wait).unwrap_or(self.forget_at);
+    }
+}
+
+fn open(settings: &Settings) -> Result<Inbox> {
+    let inbox = Inbox::open(&settings.dir, true)?;
+    inbox.bound_log((settings.most / 16).clamp(256 << 10, LOG))?;
+    Ok(inbox)
+}
+
+/// The first and all that wait behind it, as far as one transaction may hold.
+fn group(first: Waiting, waiting: &Receiver<Waiting>) -> Vec<Waiting> {
+    let mut bytes = first.arrival.body.len();
+    let mut group = vec![first];
+    while group.len() < GROUP
+        && bytes < GROUP_BYTES
+        && let Ok(next) = waiting.try_recv()
+    {
+        bytes += next.arrival.body.len();
+        group.push(next);
+    }
+    group
+}

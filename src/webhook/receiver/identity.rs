@@ -1,0 +1,199 @@
+//! What an event says of itself: its id, its type, and whether it can become a row.
+
+use std::collections::HashMap;
+
+use axum::http::HeaderMap;
+use serde::de::IgnoredAny;
+use serde_json::value::RawValue;
+use sha2::{Digest as _, Sha256};
+
+use crate::spec::pointer::Pointer;
+use crate::spec::webhook::{OnOther, ValueFrom, Webhook};
+use crate::webhook::inbox::event::State;
+
+/// Bytes of an id or a type as it came at most; a longer one is known by its hash.
+const LONGEST: usize = 255;
+
+/// What an event says of itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Identity {
+    /// What tells it from others.
+    pub(super) id: String,
+    /// Its type; empty where it has none.
+    pub(super) event_type: String,
+    /// What becomes of it; nothing where its type is ignored.
+    pub(super) state: Option<State>,
+}
+
+/// Reads the id and the type of an event whose signature is proved.
+///
+/// A body that is no JSON, or has no id, is known by its hash and refused a row: it is kept for the dead letters.
+pub(super) fn identify(webhook: &Webhook, headers: &HeaderMap, body: &[u8]) -> Identity {
+    let json = std::str::from_utf8(body).ok().filter(|text| is_json(text));
+    let value = |from: &ValueFrom| match from {
+        ValueFrom::Body(pointer) => json.and_then(|text| scalar(text, pointer)).map(shown),
+        ValueFrom::Header(names) => names.iter().find_map(|name| header(headers, name)),
+    };
+    let event_type = value(&webhook.event_type).unwrap_or_default();
+    let has_route = webhook.route(&event_type).is_some();
+    // A type that cannot be read, as of a body that is cut, is none that is ignored.
+    let is_read = json.is_some() || matches!(webhook.event_type, ValueFrom::Header(_));
+    if !has_route && is_read && webhook.on_other == OnOther::Ignore {
+        return Identity { id: String::new(), event_type, state: None };
+    }
+    let id = value(&webhook.event_id).filter(|_| json.is_some());
+    let state = if has_route && id.is_some() { State::Waiting } else { State::Refused };
+    Identity { id: id.unwrap_or_else(|| hash(body)), event_type, state: Some(state) }
+}
+
+fn is_json(text: &str) -> bool {
+    serde_json::from_str::<IgnoredAny>(text).is_ok()
+}
+
+/// The text at `pointer` where that is a string that is not empty, or a number as it is written.
+fn scalar(text: &str, pointer: &Pointer) -> Option<String> {
+    let mut value: &RawValue = serde_json::from_str(text).ok()?;
+    for token in pointer.tokens() {
+        value = if value.get().starts_with('{') {
+            serde_json::from_str::<HashMap<String, &RawValue>>(value.get()).ok()?.remove(token)?
+        } else {
+            let index: usize = token.parse().ok()?;
+            serde_json::from_str::<Vec<&RawValue>>(value.get()).ok()?.get(index).copied()?
+        };
+    }
+    let raw = value.get();
+    let text: Option<String> = match raw.as_bytes().first()? {
+        // A string that is no Unicode is known by how it is written.
+        b'"' => Some(serde_json::from_str(raw).unwrap_or_else(|_| raw.to_owned())),
+        b'-' | b'0'..=b'9' => Some(raw.to_owned()),
+        _ => None,
+    };
+    text.filter(|text| !text.is_empty())
+}
+
+/// The one value of a header, if it has one.
+fn header(headers: &HeaderMap, name: &str) -> Option<String> {
+    let mut values = headers.get_all(name).iter();
+    let value = values.next().filter(|value| !value.is_empty())?;
+    if values.next().is_some() {
+        return None;
+    }
+    Some(match std::str::from_utf8(value.as_bytes()) {
+        Ok(text) => shown(text.to_owned()),
+        Err(_) => hash(value.as_bytes()),
+    })
+}
+
+/// A text as it is kept: one that no table would show, or that is very long, is known by its hash.
+fn shown(text: String) -> String {
+    let plain = text.len() <= LONGEST && !text.chars().any(char::is_control);
+    if plain { text } else { hash(text.as_bytes()) }
+}
+
+fn hash(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    Sha256::digest(bytes).iter().fold("sha256:".to_owned(), |mut text, byte| {
+        // Writing to a String does not fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use axum::http::{HeaderName, HeaderValue};
+
+    use super::*;
+    use crate::spec::webhook::{Route, Signature};
+
+    fn webhook(on_other: OnOther) -> Webhook {
+        Webhook {
+            name: "w".to_owned(),
+            path: "/w".to_owned(),
+            signature: Signature::Github { secrets: Vec::new() },
+            event_id: ValueFrom::Header(vec!["x-id".to_owned(), "x-other-id".to_owned()]),
+            event_type: ValueFrom::Body(Pointer::parse("/e/0/type").unwrap()),
+            routes: vec![Route {
+                pattern: "pay.*".to_owned(),
+                stream: "payments".to_owned(),
+                record: Pointer::parse("").unwrap(),
+            }],
+            on_other,
+            dedupe_for: Duration::from_secs(1),
+        }
+    }
+
+    fn headers(of: &[(&'static str, &[u8])]) -> HeaderMap {
+        let pair = |(name, value): &(&'static str, &[u8])| {
+            (HeaderName::from_static(name), HeaderValue::from_bytes(value).unwrap())
+        };
+        of.iter().map(pair).collect()
+    }
+
+    const BODY: &[u8] = br#"{"e":[{"type":"pay.ok"}],"n":12345678901234567890123}"#;
+
+    #[test]
+    fn an_event_is_known_by_what_is_declared() {
+        let webhook = webhook(OnOther::Keep);
+        let of = |id: &[u8]| identify(&webhook, &headers(&[("x-id", id)]), BODY);
+        let known = of(b"evt_1");
+        assert_eq!((known.id.as_str(), known.event_type.as_str()), ("evt_1", "pay.ok"));
+        assert_eq!(known.state, Some(State::Waiting));
+        assert_eq!(of("schön".as_bytes()).id, "schön");
+        for odd in [&b"\xff\xfe"[..], &[b'x'; 256], b"a\tb"] {
+            let odd = of(odd);
+            assert!(odd.id.starts_with("sha256:") && odd.id.len() == 71, "{odd:?}");
+            assert_eq!(odd.state, Some(State::Waiting));
+        }
+        let other = identify(&webhook, &headers(&[("x-other-id", b"evt_2")]), BODY);
+        assert_eq!(other.id, "evt_2");
+    }
+
+    #[test]
+    fn what_has_no_id_or_no_type_is_kept_for_the_dead_letters() {
+        let webhook = webhook(OnOther::Keep);
+        let id = headers(&[("x-id", b"evt_1")]);
+        let twice = headers(&[("x-id", b"evt_1"), ("x-id", b"evt_2")]);
+        for (headers, body) in [
+            (&HeaderMap::new(), BODY),
+            (&twice, BODY),
+            (&id, &b"not json"[..]),
+            (&id, b"{\"e\":\xff}"),
+            (&id, b""),
+        ] {
+            let refused = identify(&webhook, headers, body);
+            assert_eq!(refused.state, Some(State::Refused), "{body:?}");
+            assert_eq!(refused.id, hash(body));
+        }
+        let other = identify(&webhook, &id, br#"{"e":[{"type":"refund"}]}"#);
+        assert_eq!((other.id.as_str(), other.state), ("evt_1", Some(State::Refused)));
+        assert_eq!(other.event_type, "refund");
+    }
+
+    #[test]
+    fn what_is_ignored_is_not_kept_but_what_cannot_be_read_is() {
+        let webhook = webhook(OnOther::Ignore);
+        let id = headers(&[("x-id", b"evt_1")]);
+        assert_eq!(identify(&webhook, &id, br#"{"e":[{"type":"refund"}]}"#).state, None);
+        assert_eq!(identify(&webhook, &id, b"{}").state, None);
+        assert_eq!(identify(&webhook, &id, b"{").state, Some(State::Refused));
+        assert_eq!(identify(&webhook, &HeaderMap::new(), BODY).state, Some(State::Refused));
+    }
+
+    #[test]
+    fn a_scalar_is_read_without_being_bent() {
+        let at = |text: &str, pointer: &str| scalar(text, &Pointer::parse(pointer).unwrap());
+        let text = r#"{"n":12345678901234567890123,"f":1.50,"s":"a\u00e4","t":"","b":true,"o":{},"d":1,"d":2,"x":"\ud800","a/b":"c"}"#;
+        assert_eq!(at(text, "/n").as_deref(), Some("12345678901234567890123"));
+        assert_eq!(at(text, "/f").as_deref(), Some("1.50"));
+        assert_eq!(at(text, "/s").as_deref(), Some("aä"));
+        assert_eq!(at(text, "/d").as_deref(), Some("2"), "the last of a name wins");
+        assert_eq!(at(text, "/x").as_deref(), Some("\"\\ud800\""));
+        assert_eq!(at(text, "/a~1b").as_deref(), Some("c"));
+        for nothing in ["/t", "/b", "/o", "/none", "/n/1", "/s/0"] {
+            assert_eq!(at(text, nothing), None, "{nothing}");
+        }
+    }
+}
