@@ -3,6 +3,7 @@
 //! Every key is an `Option`, also a required one: a file with one wrong key is still looked at as a whole.
 
 pub(crate) mod auth;
+pub(crate) mod header;
 pub(crate) mod ordered;
 pub(crate) mod pagination;
 pub(crate) mod source;

@@ -7,6 +7,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::spec::declared::auth::{Auth, Secret};
+use crate::spec::declared::header::FromHeader;
 use crate::spec::declared::ordered::Ordered;
 use crate::spec::declared::pagination::Pagination;
 use crate::spec::declared::webhook::Webhook;
@@ -215,15 +216,6 @@ pub(crate) enum Total {
     Body(String),
     /// A response header.
     Header(FromHeader),
-}
-
-/// A response header.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct FromHeader {
-    /// The header's name.
-    #[schemars(required)]
-    pub(crate) header: Option<String>,
 }
 
 /// A number of bytes: a whole number, or text with a unit.

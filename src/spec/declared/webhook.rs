@@ -4,8 +4,8 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::spec::declared::auth::{HmacAlgorithm, Secret, SignatureEncoding};
+use crate::spec::declared::header::FromHeader;
 use crate::spec::declared::ordered::Ordered;
-use crate::spec::declared::source::FromHeader;
 
 /// One endpoint that an API posts its events to.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]

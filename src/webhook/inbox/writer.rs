@@ -4,7 +4,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -89,10 +89,11 @@ impl Writer {
     /// Keeps an arrival; comes back when it is durable, or cannot be.
     pub async fn keep(&self, arrival: Arrival) -> Kept {
         let (answer, kept) = oneshot::channel();
-        let sent = self.queue.as_ref().map(|queue| queue.try_send(Waiting { arrival, answer }));
-        match sent {
-            Some(Ok(())) => kept.await.unwrap_or(Kept::Failed),
-            Some(Err(TrySendError::Full(_) | TrySendError::Disconnected(_))) | None => Kept::Failed,
+        let waiting = Waiting { arrival, answer };
+        // A queue that is full is a disk that does not keep up.
+        match self.queue.as_ref().is_some_and(|queue| queue.try_send(waiting).is_ok()) {
+            true => kept.await.unwrap_or(Kept::Failed),
+            false => Kept::Failed,
         }
     }
 }

@@ -63,6 +63,9 @@ pub struct Metrics {
     pub connections: AtomicU64,
 }
 
+/// One of an endpoint's counts.
+type Count = fn(&Counters) -> &AtomicU64;
+
 /// What the inbox says of itself.
 #[derive(Clone, Copy, Debug)]
 pub struct Gauges {
@@ -97,7 +100,7 @@ impl Metrics {
     /// All of it as text; without the inbox's part where that could not be read.
     pub fn text(&self, gauges: Option<Gauges>) -> String {
         let mut text = String::new();
-        let of: [(&str, &str, fn(&Counters) -> &AtomicU64); 4] = [
+        let of: [(&str, &str, Count); 4] = [
             ("received", "Requests to an endpoint.", |counters| &counters.received),
             ("accepted", "Events made durable and answered 200.", |counters| &counters.accepted),
             ("duplicates", "Events answered 200 whose id was seen before.", |c| &c.duplicates),

@@ -25,11 +25,8 @@ impl Stripe {
         let (mut time, mut signatures) = (None, Vec::new());
         for part in value.split(',') {
             match part.trim().split_once('=').ok_or(Refusal::Malformed)? {
-                ("t", text) => {
-                    if time.replace(text).is_some() {
-                        return Err(Refusal::Twice);
-                    }
-                }
+                ("t", _) if time.is_some() => return Err(Refusal::Twice),
+                ("t", text) => time = Some(text),
                 ("v1", text) => signatures.extend(from_hex(text)),
                 _ => {}
             }
