@@ -8,7 +8,6 @@ use tracing::Instrument as _;
 use crate::clock::Clock;
 use crate::error::Result;
 use crate::lake::budget::Budget;
-use crate::lake::layout::WindowName;
 use crate::lake::store::Lake;
 use crate::manifest::history::Profiles;
 use crate::page::Meter;
@@ -85,23 +84,6 @@ impl Lander {
     /// The time.
     pub fn now(&self) -> DateTime<Utc> {
         self.run.clock.now()
-    }
-
-    /// The last number that a batch of the stream has in the lake, where the lake has one of this name with other events:
-    /// those of another inbox, which counts from 1 as this one does.
-    ///
-    /// # Errors
-    /// `Store` where the lake cannot be read.
-    pub async fn others_end(&self, unit: &Unit, fingerprint: &str) -> Result<Option<u64>> {
-        let chain = window::chain(&self.run, unit)?;
-        let newest = chain.newest().await?;
-        if newest.is_none_or(|(_, manifest)| manifest.source_fingerprint == fingerprint) {
-            return Ok(None);
-        }
-        let names = chain.lake().list_dirs(&chain.dir().all_windows_dir()).await?;
-        let names = names.iter().filter_map(|name| name.parse::<WindowName>().ok());
-        let own = names.filter(|name| name.same_stream(chain.name()));
-        Ok(own.filter_map(|name| name.id().batch()).map(|batch| batch.last()).max())
     }
 
     /// Lands the events of a batch, whole or not at all, and says what became of it; a batch that the lake has is left as

@@ -256,8 +256,7 @@ fn stop_of(run: &Run, held: &WindowRun) -> CancellationToken {
     stop
 }
 
-/// The chain of the unit's manifests.
-pub(crate) fn chain(run: &Run, unit: &Unit) -> Result<Chain> {
+fn chain(run: &Run, unit: &Unit) -> Result<Chain> {
     let name = WindowName::new(&run.source.name, &unit.stream.name, unit.id())?;
     Ok(Chain::new(run.lake.clone(), TableDir::new(&unit.stream.table.name)?, name))
 }
