@@ -312,12 +312,6 @@ fn unknown_keys_name_the_nearest_one() {
         |                                           ^^^^^^^^^^
       hint: known here: header, last_record
     "#);
-    assert_snapshot!(said(&stream("history: true")), @r#"
-    f.yaml:9:5: unknown key `history`
-      9 |     history: true
-        |     ^^^^^^^
-      hint: known here: schema, path, method, params, body, format, records, total, on_count_mismatch, clip, on_status, error, pagination, concurrency, conditional, history
-    "#);
     assert_snapshot!(said(&table("drift: { new_feld: warn }")), @r#"
     f.yaml:6:10: unknown key `new_feld`, did you mean `new_field`?
       6 | drift: { new_feld: warn }
