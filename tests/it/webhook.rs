@@ -33,7 +33,8 @@ fn an_event_is_in_the_inbox_when_it_is_answered_and_once_however_often_it_comes(
     let first = &listed(&workspace)["events"][0];
     assert_eq!(first["event_type"], "payment.captured");
     assert_eq!(first["state"], "waiting");
-    let shown = workspace.lakeward(&["inbox", "show", "1", "--inbox", "inbox", "--body"]).exits(0);
+    let seq = first["seq"].to_string();
+    let shown = workspace.lakeward(&["inbox", "show", &seq, "--inbox", "inbox", "--body"]).exits(0);
     assert_eq!(shown.stdout, event("evt_1"), "byte for byte");
 }
 
@@ -134,7 +135,9 @@ fn what_can_become_no_row_is_kept_for_the_dead_letters_or_ignored() {
     assert_eq!(states, ["refused", "refused", "refused", "waiting"]);
     let hashed = |index: usize| events[index]["event_id"].as_str().unwrap().starts_with("sha256:");
     assert_eq!([hashed(0), hashed(1), hashed(2), hashed(3)], [true, true, false, true]);
-    let requeued = workspace.lakeward(&["inbox", "requeue", "3", "4", "--inbox", "inbox"]).exits(0);
+    let [third, fourth] = [2, 3].map(|index| events[index]["seq"].to_string());
+    let requeue = ["inbox", "requeue", &third, &fourth, "--inbox", "inbox"];
+    let requeued = workspace.lakeward(&requeue).exits(0);
     requeued.says("1 event will be landed");
     let table = workspace.lakeward(&["inbox", "list", "--inbox", "inbox", "--state", "refused"]);
     assert_eq!(table.exits(0).stdout.matches("refused").count(), 2);

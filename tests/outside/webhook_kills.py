@@ -91,7 +91,7 @@ def killed_again_and_again(report, lakeward, work):
     clients = [Client(port, n, stop) for n in range(CLIENTS)]
     land = ("land", work / "source.yaml", "--inbox", inbox, "--lake", lake)
     with report.check(f"kill -9 of the receiver {KILLS} times, and of land beside it: all that was answered 200 is there once") as facts:
-        ended = {}
+        ended, receiver = {}, None
         for n in range(KILLS + 1):
             receiver = lakeward.start("serve", work / "source.yaml", "--listen", f"127.0.0.1:{port}", "--inbox", inbox)
             assert receiver.stdout.readline().startswith("listening on "), receiver.stderr.read()

@@ -136,4 +136,14 @@ impl Inbox {
         let oldest = put::oldest(&self.connection).map_err(self.failed("read the inbox"))?;
         oldest.map(instant).transpose()
     }
+
+    /// The number of the newest event in it; 0 of none.
+    ///
+    /// # Errors
+    /// `Store`.
+    pub fn newest(&self) -> Result<i64> {
+        let newest = "SELECT coalesce(max(seq), 0) FROM events";
+        let newest = self.connection.query_row(newest, [], |row| row.get(0));
+        newest.map_err(self.failed("read the inbox"))
+    }
 }

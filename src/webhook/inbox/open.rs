@@ -8,6 +8,7 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 use super::{FILE, Inbox, failure};
+use crate::clock::{Clock as _, SystemClock};
 use crate::error::{Error, ErrorKind, Result};
 
 /// The version of the tables, in `PRAGMA user_version`.
@@ -111,6 +112,10 @@ fn create_tables(connection: &mut Connection) -> rusqlite::Result<()> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     if version(&transaction)? == 0 {
         transaction.execute_batch(TABLES)?;
+        // Batches are named by numbers of events: those of an inbox that was made anew must not be those of the one before.
+        let first = SystemClock.now().timestamp_millis();
+        transaction
+            .execute("INSERT INTO sqlite_sequence(name, seq) VALUES('events', ?1)", [first])?;
     }
     transaction.commit()
 }

@@ -37,6 +37,7 @@ fn arrival(id: &str, seconds: i64) -> Arrival {
 fn opened() -> (tempfile::TempDir, Inbox) {
     let dir = tempfile::tempdir().unwrap();
     let inbox = Inbox::open(&dir.path().join("inbox"), true).unwrap();
+    inbox.connection.execute("UPDATE sqlite_sequence SET seq = 0", []).unwrap();
     (dir, inbox)
 }
 

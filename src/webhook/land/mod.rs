@@ -70,9 +70,11 @@ pub async fn land(inlet: &Inlet, options: LandOptions) -> Result<RunReport> {
     let lander = Lander::open(options, streams.iter().map(|stream| &*stream.table)).await?;
     let windows = Vec::new();
     let mut landings = Landings { source, streams, store, lander, stop, windows };
+    // Those that come meanwhile are the next run's: under load there would be no end.
+    let newest = landings.store.newest().await?;
     landings.unfinished().await?;
-    landings.sweep(Loose::Waiting).await?;
-    landings.sweep(Loose::Refused).await?;
+    landings.sweep(Loose::Waiting, newest).await?;
+    landings.sweep(Loose::Refused, newest).await?;
     Ok(RunReport::new(run_id, landings.windows, Traffic::default()))
 }
 
@@ -132,11 +134,11 @@ impl Landings {
         Ok(())
     }
 
-    /// Makes batches of the events that are in none, and lands them.
-    async fn sweep(&mut self, of: Loose) -> Result<()> {
+    /// Makes batches of the events up to `newest` that are in none, and lands them.
+    async fn sweep(&mut self, of: Loose, newest: i64) -> Result<()> {
         let mut after = 0;
         while self.stop.cause().is_none() {
-            let events = self.store.loose(of, &self.source.name, after).await?;
+            let events = self.store.loose(of, &self.source.name, (after, newest)).await?;
             let Some(last) = events.last() else { return Ok(()) };
             after = last.seq;
             for (stream, events) in self.by_stream(events) {

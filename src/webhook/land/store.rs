@@ -35,12 +35,27 @@ impl Store {
         Ok(Self(Arc::new(Mutex::new(opened))))
     }
 
-    /// The next events in no batch, after the event `after`.
-    pub(super) async fn loose(&self, of: Loose, source: &str, after: i64) -> Result<Vec<Event>> {
+    /// The number of the newest event.
+    pub(super) async fn newest(&self) -> Result<i64> {
+        self.with(|inbox| inbox.newest()).await
+    }
+
+    /// The next events in no batch, after the event `after` and up to the event `newest`.
+    pub(super) async fn loose(
+        &self,
+        of: Loose,
+        source: &str,
+        (after, newest): (i64, i64),
+    ) -> Result<Vec<Event>> {
         let source = source.to_owned();
-        self.with(move |inbox| match of {
-            Loose::Waiting => inbox.waiting(&source, after, EVENTS, BYTES),
-            Loose::Refused => inbox.refused(&source, after, EVENTS, BYTES),
+        self.with(move |inbox| {
+            let events = match of {
+                Loose::Waiting => inbox.waiting(&source, after, EVENTS, BYTES),
+                Loose::Refused => inbox.refused(&source, after, EVENTS, BYTES),
+            };
+            let mut events = events?;
+            events.retain(|event| event.seq <= newest);
+            Ok(events)
         })
         .await
     }

@@ -49,9 +49,11 @@ pub(crate) fn payment(id: &str, paise: i64, created: i64) -> String {
 }
 
 impl InboxDir {
-    /// An empty inbox at `dir`.
+    /// An empty inbox at `dir`, whose first event is number 1.
     pub(crate) fn new(dir: &Path) -> Self {
         drop(Inbox::open(dir, true).unwrap());
+        let file = rusqlite::Connection::open(dir.join("inbox.db")).unwrap();
+        file.execute("UPDATE sqlite_sequence SET seq = 0", []).unwrap();
         Self { dir: dir.to_owned(), number: 0 }
     }
 
