@@ -34,7 +34,7 @@ pub enum Reason {
 }
 
 impl Reason {
-    /// All of them, in the order of [`Reason::index`].
+    /// All of them.
     pub const ALL: [Self; 12] = [
         Self::Method,
         Self::ContentType,
