@@ -102,13 +102,13 @@ def windows_of_the_gateway():
 
     @task.branch(trigger_rule=TriggerRule.ALL_DONE)
     def route(ended):
-        return "drift_notice" if any(w["exit"] == DRIFT for w in ended) else "landed"
+        return "drift_notice" if any(w["exit"] == DRIFT for w in ended or []) else "landed"
 
     @task(trigger_rule=TriggerRule.NONE_FAILED, outlets=[Asset("lakeward_payments")])
     def landed():
         """What reads the table is scheduled on this asset."""
 
-    @task
+    @task(trigger_rule=TriggerRule.ALL_DONE)
     def drift_notice(ended):
         """Tells what the API changed. The windows are staged, not published, so that the run ends red."""
         stopped = [w for w in ended if w["exit"] == DRIFT]

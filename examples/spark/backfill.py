@@ -22,9 +22,11 @@ PR_SET_PDEATHSIG = 1
 
 
 def lakeward(args):
-    """Runs the binary; its exit code and stdout. Where Spark ends the Python worker, it saves a checkpoint and ends too."""
+    """Runs the binary; its exit code and stdout."""
+    # Where Spark ends the Python worker, SIGTERM has lakeward save a checkpoint. In a group of its own, since Spark's
+    # daemon, when its executor is lost, sends its whole group a signal that would end lakeward without one.
     libc = ctypes.CDLL(None)
-    ran = subprocess.run(["lakeward", *args], stdout=subprocess.PIPE, text=True,
+    ran = subprocess.run(["lakeward", *args], stdout=subprocess.PIPE, text=True, start_new_session=True,
                          preexec_fn=lambda: libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM))
     return ran.returncode, ran.stdout
 

@@ -1,10 +1,12 @@
-"""examples/airflow by `airflow dags test`: each exit code's way, a task that is stopped, 90 days killed on day 47."""
+"""examples/airflow by `airflow dags test`: each exit code's way, tasks that are stopped, 90 days killed on day 47."""
 
 import json
 import os
 import signal
 import sqlite3
 import time
+import urllib.parse
+import urllib.request
 
 import days_api
 import harness
@@ -48,7 +50,7 @@ def each_exit(report, lakeward, airflow, api, work):
     lake, log = work / "exits", work / "exits.log"
     api.forget()
     api.drifting, api.miscounted = {1}, {6}
-    api.refuse = {2: (400, 99), 3: (503, 3), 5: (403, 99)}
+    api.refuse = {2: (400, 99), 3: (503, 4), 5: (403, 99)}
     with report.check("ten days, seven ways to end: each goes the way of its exit code") as facts:
         # Another run works on day 4 for longer than the DAG's.
         api.held[4] = 25
@@ -89,18 +91,53 @@ def stopped(report, lakeward, airflow, api, work):
             lake_checks.until(lambda: api.asked_of({0}) >= 3, "third page", beside=p)
             told = time.monotonic()
             os.killpg(p.pid, signal.SIGTERM)
-            lake_checks.until(lambda: (m := next(iter(harness.manifests(lake).values()), None)) and m["owner"] is None, "checkpoint", beside=p)
+            saved = lake_checks.until(lambda: lake_checks.saved(lake), "checkpoint", beside=p)
             took = time.monotonic() - told
-            saved = next(iter(harness.manifests(lake).values()))["checkpoint"]["pages"]
             api.forget()
             p.wait(timeout=200)
         state, tasks = airflow.tasks()
         assert "exit 143: lakeward extract" in log.read_text(), lake_checks.tail(log)
         assert tasks[("extract", 0)] == ("success", 2) and state == "success", (state, tasks)
         again = [page for _, page in api.asked if page < saved]
-        assert saved > 0 and not again, f"pages {again} lie behind the checkpoint of {saved}"
+        assert not again, f"pages {again} lie behind the checkpoint of {saved}"
         assert took < 5, f"the checkpoint took {took:.1f} s"
         facts += [lake_checks.exact(lakeward, lake, api.truth([0]), 1), f"checkpoint of {saved} pages {took:.1f} s after it"]
+
+
+def marked_failed(report, lakeward, airflow, api, work):
+    """A running task marked as failed by a person: an executor, the API server, Airflow's own way to end a task."""
+    lake, log = work / "marked", work / "marked.log"
+    (port,) = harness.free_ports()
+    base = f"http://127.0.0.1:{port}"
+    env = airflow.env | {
+        "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{base}/execution/", "AIRFLOW__API_AUTH__JWT_SECRET": "s" * 64,
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True", "AIRFLOW__CORE__EXECUTOR": "LocalExecutor", "AIRFLOW__CORE__PARALLELISM": "1",
+    }
+    api.forget()
+    api.held[0] = 2.0
+    serve = ["airflow", "api-server", "--host", "127.0.0.1", "--port", port, "--workers", 1]
+    with report.check("a task marked as failed while it runs: Airflow ends it, checkpoint saved, the next run goes on behind it") as facts:
+        with lake_checks.started(serve, env, work / "server.log") as server:
+            lake_checks.until(lambda: harness.answers(f"{base}/api/v2/version"), "API server", beside=server)
+            command = airflow.command(lake, days_api.date(0), days_api.date(1))
+            with lake_checks.started([*command, "--use-executor"], env, log) as p:
+                lake_checks.until(lambda: api.asked_of({0}) >= 2, "second page", beside=p)
+                token = json.loads(harness.get(f"{base}/auth/token")[2])["access_token"]
+                with sqlite3.connect(f"file:{airflow.home / 'airflow.db'}?mode=ro", uri=True) as db:
+                    (run,) = db.execute("select run_id from dag_run order by id desc limit 1").fetchone()
+                url = f"{base}/api/v2/dags/{DAG}/dagRuns/{urllib.parse.quote(run)}/taskInstances/extract/0"
+                headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+                urllib.request.urlopen(urllib.request.Request(url, b'{"new_state": "failed"}', headers, method="PATCH"), timeout=60).close()
+                saved = lake_checks.until(lambda: lake_checks.saved(lake), "checkpoint", 60, beside=p)
+                p.wait(timeout=200)
+        state, tasks = airflow.tasks()
+        assert "exit 143: lakeward extract" in log.read_text(), lake_checks.tail(log)
+        assert tasks[("extract", 0)] == ("failed", 1) and state == "failed", (state, tasks)
+        api.forget()
+        state, _ = airflow.test(lake, days_api.date(0), days_api.date(1), log)
+        again = [page for _, page in api.asked if page < saved]
+        assert state == "success" and not again, f"{state}; pages {again} lie behind the checkpoint of {saved}"
+        facts += [lake_checks.exact(lakeward, lake, api.truth([0]), 1), f"checkpoint of {saved} pages"]
 
 
 def long_backfill(report, lakeward, airflow, api, work):
@@ -129,4 +166,5 @@ def run(report, lakeward, work):
         airflow = Airflow(lakeward, work, api.write_source(work / "declared"))
         each_exit(report, lakeward, airflow, api, work)
         stopped(report, lakeward, airflow, api, work)
+        marked_failed(report, lakeward, airflow, api, work)
         long_backfill(report, lakeward, airflow, api, work)

@@ -21,6 +21,17 @@ def committed(lake):
     return {day for day, state in states.items() if state == "committed"}
 
 
+def saved(lake):
+    """Pages behind the checkpoint of a lake's only window, once nobody owns it; else 0."""
+    newest = max(pathlib.Path(lake).glob("payments/_lakeward/windows/*/*.json"), default=None)
+    if not newest:
+        return 0
+    with contextlib.suppress(FileNotFoundError, json.JSONDecodeError):
+        m = json.loads(newest.read_text())
+        return m["checkpoint"]["pages"] if m["owner"] is None and m["state"] == "running" else 0
+    return 0
+
+
 def exact(lakeward, lake, truth, windows):
     """The rows of `truth` (minor units by id) and no others, by DuckDB; one commit a window; every file as its manifest says."""
     import duckdb
