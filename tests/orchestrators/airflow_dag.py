@@ -94,14 +94,22 @@ def stopped(report, lakeward, airflow, api, work):
             saved = lake_checks.until(lambda: lake_checks.saved(lake), "checkpoint", beside=p)
             took = time.monotonic() - told
             api.forget()
-            p.wait(timeout=200)
+            p.wait(timeout=900)
         state, tasks = airflow.tasks()
         assert "exit 143: lakeward extract" in log.read_text(), lake_checks.tail(log)
         assert tasks[("extract", 0)] == ("success", 2) and state == "success", (state, tasks)
-        again = [page for _, page in api.asked if page < saved]
-        assert not again, f"pages {again} lie behind the checkpoint of {saved}"
+        behind = [page for _, page in api.asked if page < saved]
+        assert not behind, f"pages {behind} lie behind the checkpoint of {saved}"
         assert took < 5, f"the checkpoint took {took:.1f} s"
         facts += [lake_checks.exact(lakeward, lake, api.truth([0]), 1), f"checkpoint of {saved} pages {took:.1f} s after it"]
+
+
+def again(report, airflow, api, work):
+    """The days of the check before, which are in the lake."""
+    api.forget()
+    with report.check("a run over days that are in the lake asks for nothing and is green"):
+        state, tasks = airflow.test(work / "stopped", days_api.date(0), days_api.date(1), work / "again.log")
+        assert state == "success" and tasks[("landed", -1)][0] == "success" and not api.asked, (state, tasks, api.asked)
 
 
 def marked_failed(report, lakeward, airflow, api, work):
@@ -128,15 +136,15 @@ def marked_failed(report, lakeward, airflow, api, work):
                 url = f"{base}/api/v2/dags/{DAG}/dagRuns/{urllib.parse.quote(run)}/taskInstances/extract/0"
                 headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
                 urllib.request.urlopen(urllib.request.Request(url, b'{"new_state": "failed"}', headers, method="PATCH"), timeout=60).close()
-                saved = lake_checks.until(lambda: lake_checks.saved(lake), "checkpoint", 60, beside=p)
-                p.wait(timeout=200)
+                saved = lake_checks.until(lambda: lake_checks.saved(lake), "checkpoint", beside=p)
+                p.wait(timeout=900)
         state, tasks = airflow.tasks()
         assert "exit 143: lakeward extract" in log.read_text(), lake_checks.tail(log)
         assert tasks[("extract", 0)] == ("failed", 1) and state == "failed", (state, tasks)
         api.forget()
         state, _ = airflow.test(lake, days_api.date(0), days_api.date(1), log)
-        again = [page for _, page in api.asked if page < saved]
-        assert state == "success" and not again, f"{state}; pages {again} lie behind the checkpoint of {saved}"
+        behind = [page for _, page in api.asked if page < saved]
+        assert state == "success" and not behind, f"{state}; pages {behind} lie behind the checkpoint of {saved}"
         facts += [lake_checks.exact(lakeward, lake, api.truth([0]), 1), f"checkpoint of {saved} pages"]
 
 
@@ -166,5 +174,6 @@ def run(report, lakeward, work):
         airflow = Airflow(lakeward, work, api.write_source(work / "declared"))
         each_exit(report, lakeward, airflow, api, work)
         stopped(report, lakeward, airflow, api, work)
+        again(report, airflow, api, work)
         marked_failed(report, lakeward, airflow, api, work)
         long_backfill(report, lakeward, airflow, api, work)

@@ -86,7 +86,7 @@ def interrupted(report, lakeward, env, api, work):
             os.killpg(p.pid, signal.SIGTERM)
             saved = lake_checks.until(lambda: lake_checks.saved(lake), "checkpoint", beside=p)
             api.forget()
-            out, _ = p.communicate(timeout=100)
+            out, _ = p.communicate(timeout=900)
         answer = json.loads(out.splitlines()[-1])
         assert answer["success"] and answer["retried"] == 1, answer
         again = [page for _, page in api.asked if page < saved]

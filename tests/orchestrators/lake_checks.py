@@ -53,7 +53,7 @@ def exact(lakeward, lake, truth, windows):
     return f"{len(rows)} rows, {len(commits)} commits"
 
 
-def until(condition, what, wait=300, beside=None):
+def until(condition, what, wait=900, beside=None):
     """Waits for a condition, while a program goes on."""
     end = time.monotonic() + wait
     while not (value := condition()):
@@ -83,9 +83,9 @@ def killed(pids):
 
 @contextlib.contextmanager
 def started(command, env, log, cwd=None, stdout=None):
-    """A program in a process group of its own, at low priority; killed with all of its group where it still runs at the end."""
+    """A program in a process group of its own; killed with all of its group where it still runs at the end."""
     with open(log, "ab") as err:
-        p = subprocess.Popen(["nice", "-n", "10", *map(str, command)], env=env, cwd=cwd, stdin=subprocess.DEVNULL,
+        p = subprocess.Popen(list(map(str, command)), env=env, cwd=cwd, stdin=subprocess.DEVNULL,
                              stdout=stdout or err, stderr=err, text=True, start_new_session=True)
     try:
         yield p
@@ -95,7 +95,7 @@ def started(command, env, log, cwd=None, stdout=None):
         p.wait()
 
 
-def ran(command, env, log, cwd=None, wait=400, stdout=None):
+def ran(command, env, log, cwd=None, wait=1800, stdout=None):
     """Runs to the end: exit code and stdout, where it is asked for."""
     with started(command, env, log, cwd, stdout) as p:
         out, _ = p.communicate(timeout=wait)

@@ -71,7 +71,7 @@ def local_cluster(report, lakeward, env, api, source, work):
             executors = [e for e in [executor_of(lake)] if e]
             os.killpg(p.pid, signal.SIGKILL)
         lake_checks.killed(lake_checks.running("lakeward extract", lake))
-        lake_checks.until(lambda: not lake_checks.running(EXECUTOR, "local-cluster", *executors), "end of the executors", 30)
+        lake_checks.until(lambda: not lake_checks.running(EXECUTOR, "local-cluster", *executors), "end of the executors")
     done = {n for n in range(days) if days_api.date(n) in lake_checks.committed(lake)}
     api.forget()
     api.delay = 0.1
@@ -81,7 +81,7 @@ def local_cluster(report, lakeward, env, api, source, work):
             lake_checks.until(lambda: len(lake_checks.committed(lake)) >= len(done) + 10, "ten days more", beside=p)
             lost = lake_checks.until(lambda: executor_of(lake), "executor", beside=p)
             os.kill(lost, signal.SIGKILL)
-            out, _ = p.communicate(timeout=300)
+            out, _ = p.communicate(timeout=1800)
         assert p.returncode == 0, lake_checks.tail(log)
         assert api.asked_of(done) == 0, f"{api.asked_of(done)} requests for days that were done"
         answer = reported(out, days)
@@ -101,11 +101,11 @@ def two_hosts(env, work):
     with contextlib.ExitStack() as stack:
         start = lambda args, ip, log: stack.enter_context(lake_checks.started(args, env | {"SPARK_LOCAL_IP": ip}, work / log, work))
         p = start([deploy[0], f"{deploy[1]}.master.Master", "--host", "127.0.0.1", "--port", port, "--webui-port", 0], "127.0.0.1", "master.log")
-        lake_checks.until(lambda: harness.answers(f"tcp://127.0.0.1:{port}"), "master", 90, beside=p)
+        lake_checks.until(lambda: harness.answers(f"tcp://127.0.0.1:{port}"), "master", beside=p)
         for n in (2, 3):
             ip = f"127.0.0.{n}"
             start([deploy[0], f"{deploy[1]}.worker.Worker", "--host", ip, "--webui-port", 0, "--cores", 1, "--memory", "1g", master], ip, f"worker-{n}.log")
-        lake_checks.until(lambda: (work / "master.log").read_text().count("Registering worker") == 2, "workers", 90)
+        lake_checks.until(lambda: (work / "master.log").read_text().count("Registering worker") == 2, "workers")
         yield master
 
 
@@ -123,7 +123,7 @@ def speculation(report, lakeward, env, api, source, work):
                 first = lake_checks.until(lambda: executor_of(lake, f"--from {days_api.date(slow)}"), "slow window", beside=p)
                 lake_checks.until(lambda: api.asked_of({slow}) >= 2 and f"Starting task {slow}.1 in stage 0.0" in log.read_text(), "speculation", beside=p)
                 os.kill(first, signal.SIGKILL)
-                out, _ = p.communicate(timeout=300)
+                out, _ = p.communicate(timeout=1800)
         assert p.returncode == 0, lake_checks.tail(log)
         reported(out, days)
         events = events_of(work / "speculated-events")
