@@ -30,8 +30,16 @@ def submit(master, events, source, lake, days):
 
 
 def events_of(folder):
-    """The events of all applications that logged there."""
-    return [json.loads(line) for path in sorted(folder.rglob("*")) if path.is_file() for line in path.read_text().splitlines() if line.startswith("{")]
+    """The events of all applications that logged there; the log of one that was killed ends in the middle of a line."""
+    events = []
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        lines = [line for line in path.read_text().splitlines() if line.startswith("{")]
+        for n, line in enumerate(lines, 1):
+            try:
+                events.append(json.loads(line))
+            except json.JSONDecodeError:
+                assert path.name.endswith(".inprogress") and n == len(lines), f"{path}: {line[:200]}"
+    return events
 
 
 def parents(pid):
