@@ -5,12 +5,14 @@
 //!
 //! - `events`: what was accepted, in the order of `seq`. A row is `waiting`, or `refused` where it can become no row as
 //!   the source file was when it came. `batch` names the batch that land put it into.
-//! - `seen`: the ids of each endpoint, kept for its `dedupe_for`, however soon the event itself has landed.
+//! - `recent`, `seen`: the ids of each endpoint as keys, kept for its `dedupe_for`, however soon the event itself has
+//!   landed.
 //! - `batches`: those that were begun. A batch is durable here before any of it is written to the lake, so that a
 //!   killed `land` goes on with the same events under the same name.
 
 pub mod batches;
 pub mod event;
+mod ids;
 pub mod look;
 mod open;
 mod put;
@@ -33,6 +35,7 @@ pub const FILE: &str = "inbox.db";
 pub struct Inbox {
     connection: Connection,
     dir: PathBuf,
+    recent: ids::Recent,
 }
 
 impl Inbox {

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
+use super::ids::Recent;
 use super::{FILE, Inbox, failure};
 use crate::clock::{Clock as _, SystemClock};
 use crate::error::{Error, ErrorKind, Result};
@@ -17,8 +18,7 @@ const VERSION: i64 = 1;
 /// How long a command waits for another's transaction.
 const BUSY: Duration = Duration::from_secs(10);
 
-/// The tables. `events_by_batch` also counts the events without reading them, and finds those in no batch in order;
-/// `seen_by_age` finds the ids that may be forgotten.
+/// The tables. `events_by_batch` also counts the events without reading them, and finds those in no batch in order.
 const TABLES: &str = "
 CREATE TABLE events(
     seq INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -34,14 +34,17 @@ CREATE TABLE events(
     state TEXT NOT NULL
 );
 CREATE INDEX events_by_batch ON events(batch);
-CREATE TABLE seen(
-    source TEXT NOT NULL,
-    endpoint TEXT NOT NULL,
-    event_id TEXT NOT NULL,
+CREATE TABLE recent(
+    n INTEGER PRIMARY KEY AUTOINCREMENT,
+    id BLOB NOT NULL,
     seen_at INTEGER NOT NULL,
-    PRIMARY KEY(source, endpoint, event_id)
+    keep_s INTEGER NOT NULL
+);
+CREATE TABLE seen(
+    id BLOB PRIMARY KEY,
+    seen_at INTEGER NOT NULL,
+    keep_s INTEGER NOT NULL
 ) WITHOUT ROWID;
-CREATE INDEX seen_by_age ON seen(source, endpoint, seen_at);
 CREATE TABLE batches(
     name TEXT PRIMARY KEY,
     source TEXT NOT NULL,
@@ -79,7 +82,7 @@ impl Inbox {
             return Err(of_another_version(&file, version));
         }
         settle(&connection, &file)?;
-        Ok(Self { connection, dir: dir.to_owned() })
+        Ok(Self { connection, dir: dir.to_owned(), recent: Recent::default() })
     }
 }
 

@@ -8,7 +8,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::event::{Arrival, Batch, Kept, State};
 use super::look::Listing;
-use super::writer::{Dedupe, Settings, Writer};
+use super::writer::{Settings, Writer};
 use super::{FILE, Inbox};
 use crate::clock::FixedClock;
 use crate::error::ErrorKind;
@@ -92,7 +92,7 @@ fn an_id_is_known_for_its_time_and_while_its_event_is_there() {
     assert_eq!(inbox.put(&[elsewhere], MOST).unwrap(), [Kept::New], "of another endpoint");
     let later = 8 * 86_400;
     assert_eq!(inbox.put(&[arrival("a", later)], MOST).unwrap(), [Kept::Duplicate]);
-    assert!(!inbox.forget("gateway", "razorpay", WEEK, at(later)).unwrap());
+    assert!(!inbox.forget(at(later), &mut Vec::new()).unwrap());
     assert_eq!(inbox.put(&[arrival("a", later)], MOST).unwrap(), [Kept::Duplicate]);
     inbox.assign(&batch("b"), &[1, 2]).unwrap();
     inbox.landed("b").unwrap();
@@ -107,18 +107,42 @@ fn an_id_is_known_for_its_time_and_while_its_event_is_there() {
 }
 
 #[test]
-fn old_ids_are_forgotten_a_part_at_a_time() {
+fn many_ids_move_and_stay_known_and_old_ones_are_forgotten_a_part_at_a_time() {
     let (_dir, mut inbox) = opened();
-    let arrivals: Vec<Arrival> = (0..2_500).map(|n| arrival(&n.to_string(), 0)).collect();
-    inbox.put(&arrivals, MOST).unwrap();
-    let seqs: Vec<i64> = (1..=2_500).collect();
-    inbox.assign(&batch("b"), &seqs).unwrap();
-    inbox.landed("b").unwrap();
-    assert!(!inbox.forget("gateway", "razorpay", WEEK, at(0)).unwrap(), "none is old");
-    let forgotten = |inbox: &mut Inbox| inbox.forget("gateway", "razorpay", WEEK, at(8 * 86_400));
-    assert!(forgotten(&mut inbox).unwrap());
-    assert!(!forgotten(&mut inbox).unwrap());
-    assert_eq!(inbox.put(&[arrival("2499", 1)], MOST).unwrap(), [Kept::New]);
+    let of = |id: u32, seconds| Arrival { body: Bytes::new(), ..arrival(&id.to_string(), seconds) };
+    let count = |inbox: &Inbox, table: &str| -> u32 {
+        let count = format!("SELECT count(*) FROM {table}");
+        inbox.connection.query_row(&count, [], |row| row.get(0)).unwrap()
+    };
+    let ids: Vec<u32> = (0..150_000).collect();
+    for (group, ids) in ids.chunks(1_000).enumerate() {
+        let arrivals: Vec<Arrival> = ids.iter().map(|id| of(*id, 0)).collect();
+        assert!(inbox.put(&arrivals, MOST).unwrap().iter().all(|kept| *kept == Kept::New));
+        if group == 90 {
+            // In the middle of moving: as after a kill.
+            inbox = Inbox::open(inbox.dir(), false).unwrap();
+        }
+    }
+    assert!(count(&inbox, "seen") > 65_536, "{}", count(&inbox, "seen"));
+    assert!(count(&inbox, "recent") < 100_000, "{}", count(&inbox, "recent"));
+    let mut again = Inbox::open(inbox.dir(), false).unwrap();
+    for inbox in [&mut inbox, &mut again] {
+        for ids in ids.chunks(1_000) {
+            let arrivals: Vec<Arrival> = ids.iter().map(|id| of(*id, 1)).collect();
+            assert!(
+                inbox.put(&arrivals, MOST).unwrap().iter().all(|kept| *kept == Kept::Duplicate)
+            );
+        }
+    }
+    inbox.connection.execute("DELETE FROM events", []).unwrap();
+    let (known, mut after) = (count(&inbox, "seen"), Vec::new());
+    while inbox.forget(at(0), &mut after).unwrap() {}
+    assert_eq!(count(&inbox, "seen"), known, "none is old");
+    let later = 8 * 86_400;
+    assert!(inbox.forget(at(later), &mut after).unwrap(), "not all at once");
+    while inbox.forget(at(later), &mut after).unwrap() {}
+    assert_eq!(count(&inbox, "seen"), 0);
+    assert_eq!(inbox.put(&[of(1, later)], MOST).unwrap(), [Kept::New]);
 }
 
 #[test]
@@ -206,15 +230,9 @@ fn an_inbox_of_another_version_or_of_none_is_told_so() {
 #[tokio::test(flavor = "multi_thread")]
 async fn many_at_once_are_kept_once_each() {
     let dir = tempfile::tempdir().unwrap();
-    let of =
-        Dedupe { source: "gateway".to_owned(), endpoint: "razorpay".to_owned(), dedupe_for: WEEK };
     let writer = || {
-        let settings = Settings {
-            dir: dir.path().to_owned(),
-            most: MOST,
-            endpoints: vec![of.clone()],
-            clock: Arc::new(FixedClock(at(0))),
-        };
+        let settings =
+            Settings { dir: dir.path().to_owned(), most: MOST, clock: Arc::new(FixedClock(at(0))) };
         Arc::new(Writer::start(settings, |_| {}).unwrap())
     };
     // Two writers, as of two processes.

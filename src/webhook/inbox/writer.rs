@@ -22,22 +22,12 @@ const QUEUE: usize = 8_192;
 const GROUP: usize = 1_024;
 const GROUP_BYTES: usize = 32 << 20;
 
-/// How often old ids are forgotten.
-const FORGET_EVERY: Duration = Duration::from_secs(30);
+/// How often the ids are gone through for those to be forgotten, and how long the thread waits for arrivals meanwhile.
+const FORGET_EVERY: Duration = Duration::from_secs(600);
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// The log beside the database file at most, before it is worked into the file.
 const LOG: u64 = 32 << 20;
-
-/// What the writer is told of an endpoint: its source, its name, and how long its ids are known.
-#[derive(Clone, Debug)]
-pub struct Dedupe {
-    /// The source's name.
-    pub source: String,
-    /// The webhook's name.
-    pub endpoint: String,
-    /// How long an id is known after it was first seen.
-    pub dedupe_for: Duration,
-}
 
 /// What a writer is told.
 #[derive(Debug)]
@@ -46,8 +36,6 @@ pub struct Settings {
     pub dir: PathBuf,
     /// The bytes that its database file may take.
     pub most: u64,
-    /// The endpoints whose old ids it forgets.
-    pub endpoints: Vec<Dedupe>,
     /// What the age of ids is told by.
     pub clock: Arc<dyn Clock>,
 }
@@ -75,7 +63,13 @@ impl Writer {
     pub fn start(settings: Settings, observe: impl Fn(Duration) + Send + 'static) -> Result<Self> {
         let inbox = open(&settings)?;
         let (queue, waiting) = sync_channel(QUEUE);
-        let work = Work { settings, inbox: Some(inbox), observe, forget_at: Instant::now() };
+        let work = Work {
+            settings,
+            inbox: Some(inbox),
+            observe,
+            forget_at: Instant::now(),
+            forget_after: Vec::new(),
+        };
         let thread = std::thread::Builder::new()
             .name("inbox".to_owned())
             .spawn(move || work.run(&waiting))
@@ -115,12 +109,14 @@ struct Work<F> {
     inbox: Option<Inbox>,
     observe: F,
     forget_at: Instant,
+    /// The key up to which ids were looked at.
+    forget_after: Vec<u8>,
 }
 
 impl<F: Fn(Duration)> Work<F> {
     fn run(mut self, waiting: &Receiver<Waiting>) {
         loop {
-            let first = match waiting.recv_timeout(FORGET_EVERY) {
+            let first = match waiting.recv_timeout(PATIENCE) {
                 Ok(first) => Some(first),
                 Err(RecvTimeoutError::Timeout) => None,
                 Err(RecvTimeoutError::Disconnected) => return,
@@ -165,15 +161,14 @@ impl<F: Fn(Duration)> Work<F> {
 
     /// Forgets old ids, a part of them between two groups.
     fn forget(&mut self) {
-        let now = self.settings.clock.now();
-        let mut more = false;
-        for of in &self.settings.endpoints {
-            let Some(inbox) = &mut self.inbox else { break };
-            match inbox.forget(&of.source, &of.endpoint, of.dedupe_for, now) {
-                Ok(left) => more |= left,
-                Err(error) => tracing::warn!(%error, "could not forget old ids: tried again later"),
+        let Some(inbox) = &mut self.inbox else { return };
+        let more = match inbox.forget(self.settings.clock.now(), &mut self.forget_after) {
+            Ok(more) => more,
+            Err(error) => {
+                tracing::warn!(%error, "could not forget old ids: tried again later");
+                false
             }
-        }
+        };
         let wait = if more { Duration::ZERO } else { FORGET_EVERY };
         self.forget_at = Instant::now().checked_add(wait).unwrap_or(self.forget_at);
     }

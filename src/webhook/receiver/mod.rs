@@ -25,7 +25,7 @@ use self::routes::{Endpoint, Shared};
 use crate::clock::Clock;
 use crate::error::{Error, ErrorKind, Result};
 use crate::spec::source::Source;
-use crate::webhook::inbox::writer::{Dedupe, Settings as WriterSettings, Writer};
+use crate::webhook::inbox::writer::{Settings as WriterSettings, Writer};
 use crate::webhook::metrics::Metrics;
 use crate::webhook::signature::Verifier;
 
@@ -122,16 +122,9 @@ impl Receiver {
 }
 
 fn writer(settings: &Settings, metrics: Arc<Metrics>) -> Result<Writer> {
-    let source = &settings.source;
-    let dedupe = source.webhooks.iter().map(|webhook| Dedupe {
-        source: source.name.clone(),
-        endpoint: webhook.name.clone(),
-        dedupe_for: webhook.dedupe_for,
-    });
     let of_writer = WriterSettings {
         dir: settings.inbox.clone(),
         most: settings.inbox_max,
-        endpoints: dedupe.collect(),
         clock: Arc::clone(&settings.clock),
     };
     Writer::start(of_writer, move |took| metrics.durable.observe(took))
