@@ -244,6 +244,9 @@ pub struct ExtractArgs {
     /// Save a checkpoint and end with exit 5 after this many requests.
     #[arg(long, value_name = "N")]
     pub max_requests: Option<u64>,
+    /// Write what the run did to this file, in the text format of Prometheus.
+    #[arg(long, value_name = "FILE")]
+    pub metrics_file: Option<PathBuf>,
     /// How the result is written on stdout.
     #[arg(long, value_enum, value_name = "FORMAT", default_value_t = Format::Table)]
     pub report: Format,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::cli::args::values::Format;
 use crate::cli::args::{ExtractArgs, LogFormat};
 use crate::cli::render::{Align, TextTable, json, out, shown, thousands};
-use crate::cli::{failures, progress, selection, signals};
+use crate::cli::{failures, metrics_file, progress, selection, signals};
 use crate::clock::{Clock as _, SystemClock};
 use crate::error::Result;
 use crate::lake::store::Lake;
@@ -18,18 +18,21 @@ use crate::spec::source::Source;
 
 /// Extracts, prints the report on stdout and the failures on stderr.
 pub(crate) async fn run(args: ExtractArgs, log: LogFormat) -> Result<u8> {
-    let format = args.report;
+    let (format, metrics) = (args.report, args.metrics_file.clone());
     let run_id = new_run_id();
     let report = match report(args, run_id.clone()).await {
         Ok(report) => report,
         Err(error) => {
             // Who asked for a document gets one, also of a run that came to no window.
+            let failed = RunReport::failed(run_id, &error);
+            metrics_file::write_run(metrics.as_deref(), &failed);
             if format == Format::Json {
-                json(&RunReport::failed(run_id, &error))?;
+                json(&failed)?;
             }
             return Err(error);
         }
     };
+    metrics_file::write_run(metrics.as_deref(), &report);
     match format {
         Format::Json => json(&report)?,
         Format::Table => out(&table(&report))?,

@@ -136,5 +136,10 @@ fn summary(event: &Event) -> Summary {
 fn requeue(args: &InboxRequeueArgs) -> Result<()> {
     let mut inbox = Inbox::open(&args.inbox, false)?;
     let requeued = inbox.requeue((!args.all).then_some(args.seqs.as_slice()))?;
+    if requeued == 0 && !args.all {
+        return Err(Error::new(ErrorKind::Usage, "none of these events is refused").hint(
+            "`lakeward inbox list --state refused` shows those that are; what land has taken is among the dead letters of the lake",
+        ));
+    }
     out(&format!("{} will be landed by the source file as it is now\n", counted(requeued, "event")))
 }

@@ -14,6 +14,7 @@ mod inbox;
 mod init;
 mod land;
 mod logging;
+mod metrics_file;
 mod peek;
 mod plan;
 mod progress;

@@ -1,5 +1,6 @@
 //! `lakeward reconcile`: polls the windows that webhooks should have brought, and says what they missed.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,7 +8,7 @@ use crate::cli::args::landing::ReconcileArgs;
 use crate::cli::args::values::Format;
 use crate::cli::args::{LogFormat, Windows};
 use crate::cli::render::{Align, TextTable, json, out, thousands};
-use crate::cli::{extract, failures, selection};
+use crate::cli::{extract, failures, metrics_file, selection};
 use crate::clock::{Clock as _, SystemClock};
 use crate::error::{Error, Result};
 use crate::lake::store::Lake;
@@ -33,15 +34,19 @@ const NAMED: usize = 5;
 /// Lands, polls, compares, prints; exit as what was landed or polled, or 7 where too much was missed.
 pub(crate) async fn run(args: ReconcileArgs, log: LogFormat) -> Result<u8> {
     let (format, run_id) = (args.report, new_run_id());
+    let metrics = args.metrics_file.clone();
     let reconciled = match reconcile(args, run_id.clone()).await {
         Ok(reconciled) => reconciled,
         Err(error) => {
+            let failed = RunReport::failed(run_id, &error);
+            metrics_file::write_run(metrics.as_deref(), &failed);
             if format == Format::Json {
-                json(&RunReport::failed(run_id, &error))?;
+                json(&failed)?;
             }
             return Err(error);
         }
     };
+    metrics_file::write_reconciled(metrics.as_deref(), &reconciled);
     match format {
         Format::Json => json(&reconciled)?,
         Format::Table => out(&text(&reconciled))?,
@@ -93,7 +98,7 @@ async fn landed(
     (run_id, stop): (&str, &Stop),
 ) -> Result<Option<RunReport>> {
     let Some(inbox) = &args.inbox else { return Ok(None) };
-    let inlet = Inlet { inbox: inbox.clone(), streams: names.to_vec() };
+    let inlet = Inlet { inbox: inbox.clone(), streams: names.to_vec(), resting: BTreeSet::new() };
     let options = LandOptions {
         run_id: run_id.to_owned(),
         source: Arc::clone(source),
@@ -162,6 +167,13 @@ fn text(reconciled: &Reconciled) -> String {
         table.row(row);
     }
     text.push_str(&table.text());
+    if reconciled.unlanded > 0 {
+        let batches = if reconciled.unlanded == 1 { "batch" } else { "batches" };
+        text.push_str(&format!(
+            "{} {batches} of events not landed: their records count as missed\n",
+            reconciled.unlanded
+        ));
+    }
     for stream in reconciled.streams.iter().filter(|stream| stream.missed > 0) {
         let ids: Vec<&str> = stream.missed_ids.iter().take(NAMED).map(String::as_str).collect();
         let more = stream.missed.saturating_sub(ids.len() as u64);

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::manifest::version::{Counts, DataFile, Drift, Manifest};
 use crate::page::Meter;
 use crate::run::plan::Unit;
@@ -36,8 +36,11 @@ pub struct RunReport {
     pub windows: Vec<WindowReport>,
     /// What it asked of the API in this run alone.
     pub traffic: Traffic,
-    /// The process's exit code: that of the first failure in window order.
+    /// The process's exit code: that of the first failure in window order, else of what was left.
     pub exit: u8,
+    /// Events that stay in the inbox as the source file has no place for them: why, and what to do.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub left: Vec<Failure>,
     /// Why the run came to no window; absent where it did.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<Failure>,
@@ -47,7 +50,7 @@ impl RunReport {
     /// The report of these windows.
     pub fn new(run_id: String, windows: Vec<WindowReport>, traffic: Traffic) -> Self {
         let exit = windows.iter().map(|window| window.exit).find(|&exit| exit != 0).unwrap_or(0);
-        Self { run_id, windows, traffic, exit, error: None }
+        Self { run_id, windows, traffic, exit, left: Vec::new(), error: None }
     }
 
     /// The report of a run that came to no window.
@@ -58,8 +61,30 @@ impl RunReport {
             windows: Vec::new(),
             traffic: Traffic::default(),
             exit,
+            left: Vec::new(),
             error: Some(error.into()),
         }
+    }
+
+    /// The exit code without those of windows that another run holds.
+    pub fn exit_but_held(&self) -> u8 {
+        let held = ErrorKind::Held.exit_code();
+        let of_windows = self.windows.iter().map(|window| window.exit);
+        match of_windows.into_iter().find(|exit| ![0, held].contains(exit)) {
+            Some(exit) => exit,
+            None if self.exit == held => 0,
+            None => self.exit,
+        }
+    }
+
+    /// The report, and that these were left.
+    #[must_use]
+    pub fn leaving(mut self, left: &[Error]) -> Self {
+        if let Some(first) = left.first().filter(|_| self.exit == 0) {
+            self.exit = first.kind().exit_code();
+        }
+        self.left = left.iter().map(Failure::from).collect();
+        self
     }
 }
 

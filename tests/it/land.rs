@@ -83,7 +83,7 @@ fn events_land_once_and_every_command_knows_the_batch() {
     let manifest = workspace.lake().manifest(TABLE);
     assert_eq!(manifest["counts"]["pages"], 3, "pages of a thousand events");
     assert_eq!(manifest["clip"], Value::Null);
-    land(&workspace, &[]).exits(0).says("nothing waits in the inbox");
+    land(&workspace, &[]).exits(0).says("nothing of this source waits in the inbox");
 
     let json = |args: &[&str]| {
         workspace
@@ -417,6 +417,40 @@ fn lands_again_and_again_until_a_signal() {
         ended.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(reports.len(), 3, "one line a time that there was something: {ended}");
     workspace.lake().assert_holds(TABLE, &truth);
+}
+
+#[test]
+fn a_batch_that_was_stopped_rests_longer_each_time() {
+    let (workspace, mut inbox) = workspace();
+    inbox.put(at(0), &[("payment.captured", body("payment.captured", r#"{"id":"pay_1"}"#))]);
+    let run = land(&workspace, &["--every", "50ms", "--report", "json"]).start();
+    pause(Duration::from_secs(3));
+    run.signal(Signal::TERM);
+    let ended = run.wait();
+    let tries = ended.stdout.lines().count();
+    assert!((1..=8).contains(&tries), "{tries} of sixty: {ended}");
+    assert_eq!(inbox.depth(), 1, "and nothing is lost");
+}
+
+#[test]
+fn what_the_source_file_has_no_place_for_is_no_empty_inbox() {
+    let (workspace, mut inbox) = workspace();
+    inbox
+        .put(at(0), &[("payment.captured", body("payment.captured", &payment("pay_1", 1, FIRST)))]);
+    let workspace = workspace.with("source.yaml", |text| text.replace("  hook:", "  other:"));
+    let args = ["--report", "json", "--metrics-file", "run.prom"];
+    let ended = land(&workspace, &args).exits(2);
+    ended.complains(&["1 event waits of the webhook `hook`"]);
+    assert_eq!(ended.json()["left"].as_array().unwrap().len(), 1, "{ended}");
+    let metrics = std::fs::read_to_string(workspace.path("run.prom")).unwrap();
+    assert!(metrics.contains("\nlakeward_run_exit_code 2\n"), "{metrics}");
+    let workspace = workspace.with("source.yaml", |text| text.replace("  other:", "  hook:"));
+    land(&workspace, &args).exits(0);
+    let metrics = std::fs::read_to_string(workspace.path("run.prom")).unwrap();
+    let written =
+        format!("lakeward_run_records{{source=\"gateway\",table=\"{TABLE}\",what=\"written\"}} 1");
+    assert!(metrics.lines().any(|line| line == written), "{metrics}");
+    land(&workspace, &[]).exits(0).says("nothing of this source waits");
 }
 
 #[test]

@@ -1,7 +1,8 @@
 //! Webhooks: only what is proved is taken, and what was answered 200 is in the inbox once, whatever happens.
 
 use std::collections::BTreeSet;
-use std::net::SocketAddr;
+use std::io::{ErrorKind, Write as _};
+use std::net::{SocketAddr, TcpStream};
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -317,6 +318,36 @@ fn a_client_that_takes_its_time_is_cut_off() {
 }
 
 #[test]
+fn a_client_that_takes_no_answer_is_cut_off() {
+    let workspace = workspace("");
+    let (_server, address) =
+        serving(&workspace, &["--max-connections", "1", "--client-timeout", "1s"]);
+    let mut greedy = TcpStream::connect(address).unwrap();
+    greedy.set_write_timeout(Some(Duration::from_secs(60))).unwrap();
+    let request = "GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n".repeat(100);
+    let cut = loop {
+        if let Err(error) = greedy.write_all(request.as_bytes()) {
+            break error.kind();
+        }
+    };
+    assert!(matches!(cut, ErrorKind::ConnectionReset | ErrorKind::BrokenPipe), "{cut:?}");
+    assert_eq!(post(address, "evt_1").status, 200, "its place is free again");
+}
+
+#[test]
+fn an_inbox_that_is_taken_away_loses_nothing_that_is_answered() {
+    let workspace = workspace("");
+    let (server, address) = serving(&workspace, &[]);
+    assert_eq!(post(address, "evt_1").status, 200);
+    std::fs::rename(workspace.path("inbox"), workspace.path("elsewhere")).unwrap();
+    assert_eq!(post(address, "evt_2").status, 503, "it would be in no inbox that is found");
+    assert_eq!(post(address, "evt_2").status, 200);
+    assert_eq!(ids(&workspace), ["evt_2"], "in a new one");
+    server.signal(Signal::TERM);
+    server.wait().says("was moved or removed");
+}
+
+#[test]
 fn connections_beyond_the_most_wait_their_turn() {
     let workspace = workspace("");
     let (_server, address) =
@@ -330,6 +361,7 @@ fn connections_beyond_the_most_wait_their_turn() {
 #[test]
 fn what_is_wrong_is_said_before_it_listens() {
     let workspace = workspace("");
+    serve(&workspace, &["--client-timeout", "0s"]).exits(2).complains(&["no time at all"]);
     let without = ["serve", "source.yaml", "--inbox", "inbox", "--listen", "127.0.0.1:0"];
     let ended = workspace.lakeward(&without).env("OLD_SECRET", "x").exits(2);
     ended.complains(&["the environment variable HOOK_SECRET is not set", "razorpay"]);

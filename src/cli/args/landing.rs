@@ -6,7 +6,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use clap::Args;
 
-use crate::cli::args::values::{Format, duration, instant, share, size};
+use crate::cli::args::values::{Format, duration, instant, period, share, size};
 
 /// Options of `land`.
 #[derive(Debug, Args)]
@@ -16,13 +16,13 @@ pub struct LandArgs {
     /// Streams; all that webhooks bring events of by default.
     pub streams: Vec<String>,
     /// The inbox's folder, as `serve` has it.
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", default_value = "./inbox")]
     pub inbox: PathBuf,
     /// The lake: a folder, file:// URL or s3://bucket/prefix (AWS_* environment).
     #[arg(long, default_value = "./lake")]
     pub lake: String,
-    /// Land again and again, this long after the last time, until a signal.
-    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    /// Land again and again, this long after the last time, until a signal. A batch that was stopped rests longer each time.
+    #[arg(long, value_name = "DURATION", value_parser = period)]
     pub every: Option<Duration>,
     /// Memory that the row groups and keys share, such as 256MiB.
     #[arg(long, value_name = "SIZE", value_parser = size)]
@@ -30,6 +30,9 @@ pub struct LandArgs {
     /// Publish the staged rows of batches that drift policy or reject limit stopped.
     #[arg(long)]
     pub accept_drift: bool,
+    /// Write what the run did to this file, in the text format of Prometheus.
+    #[arg(long, value_name = "FILE")]
+    pub metrics_file: Option<PathBuf>,
     /// How the result is written on stdout; with --every one of each time that there was something to land.
     #[arg(long, value_enum, value_name = "FORMAT", default_value_t = Format::Table)]
     pub report: Format,
@@ -72,6 +75,9 @@ pub struct ReconcileArgs {
     /// Memory that the pages, row groups and keys of all jobs share, such as 256MiB.
     #[arg(long, value_name = "SIZE", value_parser = size)]
     pub memory: Option<u64>,
+    /// Write what the run did to this file, in the text format of Prometheus.
+    #[arg(long, value_name = "FILE")]
+    pub metrics_file: Option<PathBuf>,
     /// How the result is written on stdout.
     #[arg(long, value_enum, value_name = "FORMAT", default_value_t = Format::Table)]
     pub report: Format,

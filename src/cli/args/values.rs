@@ -28,6 +28,13 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
     with_form(parse_duration(text))
 }
 
+/// A length of time over zero.
+pub(super) fn period(text: &str) -> Result<Duration, String> {
+    let wrong = || format!("`{text}` is no time at all: write one such as 10s or 1m");
+    duration(text)?.checked_sub(Duration::from_nanos(1)).ok_or_else(wrong)?;
+    duration(text)
+}
+
 /// A number of bytes over zero, or a message that shows the form.
 pub(super) fn size(text: &str) -> Result<u64, String> {
     let wrong =

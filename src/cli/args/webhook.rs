@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
 
-use crate::cli::args::values::{Format, duration, size};
+use crate::cli::args::values::{Format, period, size};
 
 /// Options of `serve`.
 #[derive(Debug, Args)]
@@ -30,8 +30,8 @@ pub struct ServeArgs {
     /// Connections at once; others wait.
     #[arg(long, value_name = "N", default_value_t = 1024, value_parser = clap::value_parser!(u32).range(1..=65_536))]
     pub max_connections: u32,
-    /// How long a client may take to send a request's head, and again its body.
-    #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "10s")]
+    /// How long a client may take to send a request's head, again its body, and to take the answer.
+    #[arg(long, value_name = "DURATION", value_parser = period, default_value = "10s")]
     pub client_timeout: Duration,
 }
 

@@ -3,11 +3,17 @@
 use rusqlite::{Row, TransactionBehavior, params};
 
 use super::Inbox;
-use super::event::{Batch, Event, State, instant};
+use super::event::{Batch, DAMAGED, Event, State, instant};
 use crate::error::{Error, ErrorKind, Result};
 
 /// The columns of an [`Event`], in its order.
-const COLUMNS: &str = "seq, source, endpoint, event_id, event_type, received_at, content_type, body, stream, batch, state";
+pub(super) const COLUMNS: &str = "seq, source, endpoint, event_id, event_type, received_at, content_type, body, stream, batch, state";
+
+const ASSIGN: &str = "
+INSERT INTO assigned(seq, batch) SELECT seq, ?2 FROM events WHERE seq = ?1
+ON CONFLICT(seq) DO NOTHING";
+
+const LEAVE: &str = "DELETE FROM events WHERE seq IN (SELECT seq FROM assigned WHERE batch = ?1)";
 
 impl Inbox {
     /// The next events of `source` that are in no batch and not refused, after the event `after_seq`, in order: at most
@@ -49,7 +55,7 @@ impl Inbox {
     ) -> Result<Vec<Event>> {
         let failed = self.failed("read events of the inbox");
         let text = format!(
-            "SELECT {COLUMNS} FROM events WHERE batch IS NULL AND seq > ?1 AND source = ?2 AND state = ?3 ORDER BY seq"
+            "SELECT {COLUMNS} FROM events_in_batches WHERE batch IS NULL AND seq > ?1 AND source = ?2 AND state = ?3 ORDER BY seq"
         );
         let mut statement = self.connection.prepare_cached(&text).map_err(&failed)?;
         let mut rows =
@@ -89,10 +95,8 @@ impl Inbox {
             .map_err(&failed)?;
         for seq in seqs {
             let taken = transaction
-                .prepare_cached(
-                    "UPDATE events SET batch = ?1, stream = ?2 WHERE seq = ?3 AND batch IS NULL",
-                )
-                .and_then(|mut update| update.execute(params![name, stream, seq]))
+                .prepare_cached(ASSIGN)
+                .and_then(|mut assign| assign.execute(params![seq, name]))
                 .map_err(&failed)?;
             if taken != 1 {
                 return Err(Error::new(
@@ -131,7 +135,7 @@ impl Inbox {
     /// `Store`.
     pub fn batch_events(&self, batch: &str) -> Result<Vec<Event>> {
         let failed = self.failed("read a batch of the inbox");
-        let text = format!("SELECT {COLUMNS} FROM events WHERE batch = ?1 ORDER BY seq");
+        let text = format!("SELECT {COLUMNS} FROM events_in_batches WHERE batch = ?1 ORDER BY seq");
         let mut statement = self.connection.prepare_cached(&text).map_err(&failed)?;
         let mut rows = statement.query([batch]).map_err(&failed)?;
         let mut events = Vec::new();
@@ -150,7 +154,8 @@ impl Inbox {
         let mut let_go = || {
             let transaction =
                 self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-            transaction.execute("DELETE FROM events WHERE batch = ?1", [batch])?;
+            transaction.execute(LEAVE, [batch])?;
+            transaction.execute("DELETE FROM assigned WHERE batch = ?1", [batch])?;
             transaction.execute("DELETE FROM batches WHERE name = ?1", [batch])?;
             transaction.commit()
         };
@@ -191,6 +196,7 @@ pub(super) fn known(state: &str) -> Result<State> {
             ErrorKind::Store,
             format!("the inbox has an event of the unknown state `{state}`"),
         )
+        .hint(DAMAGED)
     })
 }
 

@@ -136,6 +136,10 @@ pub enum Kept {
     Failed,
 }
 
+/// What to do about what no lakeward writes.
+pub(super) const DAMAGED: &str =
+    "the file `inbox.db` was changed by something else or is damaged: look at it with `sqlite3`";
+
 /// Microseconds since the epoch as an instant.
 ///
 /// # Errors
@@ -143,5 +147,6 @@ pub enum Kept {
 pub(super) fn instant(micros: i64) -> Result<DateTime<Utc>> {
     DateTime::from_timestamp_micros(micros).ok_or_else(|| {
         Error::new(ErrorKind::Store, format!("the inbox has a time that is none: {micros}"))
+            .hint(DAMAGED)
     })
 }

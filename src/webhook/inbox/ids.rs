@@ -8,13 +8,10 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use rusqlite::{Connection, OptionalExtension as _, params};
+use rusqlite::{CachedStatement, Connection, OptionalExtension as _, params};
 use sha2::{Digest as _, Sha256};
 
-use super::Inbox;
 use super::event::Arrival;
-use super::put::oldest;
-use crate::error::Result;
 
 /// Recent ids, from which on they move.
 const RECENT: usize = 1 << 16;
@@ -24,9 +21,6 @@ const MOVED: usize = 64;
 
 /// Rows of moved ids that are deleted with a transaction, beside sixteen times as many as it adds.
 const CLEARED: usize = 1_024;
-
-/// Ids that are looked at in one transaction to be forgotten, so that no arrival waits long for it.
-const SWEPT: i64 = 2_000;
 
 /// Seconds of a hundred years: no id is kept for longer.
 const CENTURY: i64 = 3_155_760_000;
@@ -39,12 +33,8 @@ INSERT INTO seen(id, seen_at, keep_s) VALUES(?1, ?2, ?3)
 ON CONFLICT(id) DO UPDATE SET seen_at = excluded.seen_at, keep_s = excluded.keep_s WHERE seen_at < excluded.seen_at";
 const CLEAR: &str = "
 DELETE FROM recent WHERE n <= min(?1, (SELECT n FROM recent ORDER BY n LIMIT 1) + ?2)";
-const BOUND: &str = "SELECT id FROM seen WHERE id > ?1 ORDER BY id LIMIT 1 OFFSET ?2";
-const FORGET: &str = "
-DELETE FROM seen WHERE id > ?1 AND (?2 IS NULL OR id <= ?2) AND seen_at < ?3 AND seen_at + keep_s * 1000000 < ?4";
-
 /// The first half of SHA-256 over the source, the endpoint and the event's id: no two ids share it.
-type Key = [u8; 16];
+pub(super) type Key = [u8; 16];
 
 /// An id that was seen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -88,37 +78,13 @@ impl Recent {
         Ok(())
     }
 
-    /// Whether the arrival's id was seen at `before` or later.
-    pub(super) fn knows(
-        &self,
-        connection: &Connection,
-        arrival: &Arrival,
-        before: i64,
-    ) -> rusqlite::Result<bool> {
-        let key = key(arrival);
-        let seen_at = match self.ids.get(&key) {
-            Some(seen) => Some(seen.at),
-            None => {
-                let mut find = connection.prepare_cached(FIND)?;
-                find.query_row([key], |row| row.get(0)).optional()?
-            }
-        };
-        Ok(seen_at.is_some_and(|seen_at: i64| seen_at >= before))
-    }
-
-    /// Adds the arrival's id.
-    pub(super) fn add(
-        &mut self,
-        connection: &Connection,
-        arrival: &Arrival,
-    ) -> rusqlite::Result<()> {
-        let (key, at) = (key(arrival), arrival.received_at.timestamp_micros());
-        let keep = i64::try_from(arrival.dedupe_for.as_secs()).unwrap_or(CENTURY);
-        let keep_s = keep.min(CENTURY);
-        connection.prepare_cached(ADD)?.execute(params![key, at, keep_s])?;
-        self.last = connection.last_insert_rowid();
-        self.ids.insert(key, Seen { n: self.last, at, keep_s });
-        Ok(())
+    /// The ids in a transaction that asks for them and adds to them.
+    pub(super) fn ids<'a>(&'a mut self, connection: &'a Connection) -> rusqlite::Result<Ids<'a>> {
+        Ok(Ids {
+            find: connection.prepare_cached(FIND)?,
+            add: connection.prepare_cached(ADD)?,
+            recent: self,
+        })
     }
 
     /// Moves some, where there are many; `added` is what this transaction may have added.
@@ -142,6 +108,34 @@ impl Recent {
     }
 }
 
+/// The ids in a transaction.
+pub(super) struct Ids<'a> {
+    recent: &'a mut Recent,
+    find: CachedStatement<'a>,
+    add: CachedStatement<'a>,
+}
+
+impl Ids<'_> {
+    /// When the id was seen, in microseconds.
+    pub(super) fn seen_at(&mut self, key: &Key) -> rusqlite::Result<Option<i64>> {
+        match self.recent.ids.get(key) {
+            Some(seen) => Ok(Some(seen.at)),
+            None => self.find.query_row([key], |row| row.get(0)).optional(),
+        }
+    }
+
+    /// Adds the arrival's id.
+    pub(super) fn add(&mut self, key: Key, arrival: &Arrival) -> rusqlite::Result<()> {
+        let at = arrival.received_at.timestamp_micros();
+        let keep = i64::try_from(arrival.dedupe_for.as_secs()).unwrap_or(CENTURY);
+        let keep_s = keep.min(CENTURY);
+        let n = self.add.insert(params![key, at, keep_s])?;
+        self.recent.ids.insert(key, Seen { n, at, keep_s });
+        self.recent.last = n;
+        Ok(())
+    }
+}
+
 impl Moving {
     /// Moves up to `most`; false when all have.
     fn go_on(&mut self, connection: &Connection, most: usize) -> rusqlite::Result<bool> {
@@ -155,28 +149,6 @@ impl Moving {
     }
 }
 
-impl Inbox {
-    /// Forgets ids that are older than they are kept, a part of them at a time: those behind the key that `after` is,
-    /// which moves on; false at the end of them. None is forgotten whose event may still be here.
-    ///
-    /// # Errors
-    /// `Store`.
-    pub fn forget(&mut self, now: DateTime<Utc>, after: &mut Vec<u8>) -> Result<bool> {
-        let mut forget = || -> rusqlite::Result<bool> {
-            let mut bound = self.connection.prepare_cached(BOUND)?;
-            let bound: Option<Vec<u8>> =
-                bound.query_row(params![&*after, SWEPT], |row| row.get(0)).optional()?;
-            let oldest = oldest(&self.connection)?.unwrap_or(i64::MAX);
-            let mut delete = self.connection.prepare_cached(FORGET)?;
-            delete.execute(params![&*after, bound, oldest, now.timestamp_micros()])?;
-            let more = bound.is_some();
-            *after = bound.unwrap_or_default();
-            Ok(more)
-        };
-        forget().map_err(self.failed("forget old ids in the inbox"))
-    }
-}
-
 /// Ids that were seen before this instant, in microseconds, may come again. None does whose event may still be here.
 pub(super) fn expiry(now: DateTime<Utc>, dedupe_for: Duration, oldest: Option<i64>) -> i64 {
     let kept = i64::try_from(dedupe_for.as_micros()).unwrap_or(i64::MAX);
@@ -184,7 +156,8 @@ pub(super) fn expiry(now: DateTime<Utc>, dedupe_for: Duration, oldest: Option<i6
     oldest.map_or(expiry, |oldest| expiry.min(oldest))
 }
 
-fn key(arrival: &Arrival) -> Key {
+/// What an arrival's id is known by.
+pub(super) fn key(arrival: &Arrival) -> Key {
     let mut hash = Sha256::new();
     for text in [&arrival.source, &arrival.endpoint, &arrival.event_id] {
         hash.update((text.len() as u64).to_le_bytes());

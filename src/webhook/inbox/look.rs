@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use rusqlite::{OptionalExtension as _, params};
 
 use super::Inbox;
-use super::batches::{event, known};
+use super::batches::{COLUMNS, event, known};
 use super::event::{Event, State, Summary, instant};
 use super::put;
 use crate::error::Result;
@@ -21,7 +21,7 @@ pub struct Listing {
 }
 
 const LIST: &str = "
-SELECT seq, source, endpoint, event_id, event_type, received_at, length(body), batch, state FROM events
+SELECT seq, source, endpoint, event_id, event_type, received_at, length(body), batch, state FROM events_in_batches
 WHERE (?1 IS NULL OR source = ?1) AND (?2 IS NULL OR state = ?2) ORDER BY seq LIMIT ?3";
 
 impl Inbox {
@@ -67,10 +67,7 @@ impl Inbox {
         let failed = self.failed("read an event of the inbox");
         let found = self
             .connection
-            .prepare_cached(
-                "SELECT seq, source, endpoint, event_id, event_type, received_at, content_type, body, stream, batch, state
-                 FROM events WHERE seq = ?1",
-            )
+            .prepare_cached(&format!("SELECT {COLUMNS} FROM events_in_batches WHERE seq = ?1"))
             .and_then(|mut statement| statement.query_row([seq], event).optional());
         found.map_err(&failed)?.transpose()
     }
@@ -82,7 +79,7 @@ impl Inbox {
     /// `Store`.
     pub fn requeue(&mut self, seqs: Option<&[i64]>) -> Result<u64> {
         let failed = self.failed("requeue events of the inbox");
-        let again = "UPDATE events SET state = 'waiting' WHERE state = 'refused' AND batch IS NULL";
+        let again = "UPDATE events SET state = 'waiting' WHERE state = 'refused' AND seq NOT IN (SELECT seq FROM assigned)";
         let mut requeue = || -> rusqlite::Result<usize> {
             let Some(seqs) = seqs else { return self.connection.execute(again, []) };
             let transaction = self.connection.transaction()?;
@@ -106,7 +103,7 @@ impl Inbox {
             let transaction = self.connection.transaction()?;
             for seq in seqs {
                 transaction.execute(
-                    "UPDATE events SET state = 'refused' WHERE seq = ?1 AND batch IS NULL",
+                    "UPDATE events SET state = 'refused' WHERE seq = ?1 AND seq NOT IN (SELECT seq FROM assigned)",
                     [seq],
                 )?;
             }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 use super::ids::Recent;
-use super::{FILE, Inbox, failure};
+use super::{FILE, Inbox, failure, log, place};
 use crate::clock::{Clock as _, SystemClock};
 use crate::error::{Error, ErrorKind, Result};
 
@@ -18,7 +18,8 @@ const VERSION: i64 = 1;
 /// How long a command waits for another's transaction.
 const BUSY: Duration = Duration::from_secs(10);
 
-/// The tables. `events_by_batch` also counts the events without reading them, and finds those in no batch in order.
+/// The tables. `events_by_state` also counts the events without reading their bodies; `assigned` is a table of its own, so
+/// that a batch is made without writing them again.
 const TABLES: &str = "
 CREATE TABLE events(
     seq INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -29,11 +30,14 @@ CREATE TABLE events(
     received_at INTEGER NOT NULL,
     content_type TEXT,
     body BLOB NOT NULL,
-    stream TEXT,
-    batch TEXT,
     state TEXT NOT NULL
 );
-CREATE INDEX events_by_batch ON events(batch);
+CREATE INDEX events_by_state ON events(state);
+CREATE TABLE assigned(
+    seq INTEGER PRIMARY KEY,
+    batch TEXT NOT NULL
+);
+CREATE INDEX assigned_by_batch ON assigned(batch);
 CREATE TABLE recent(
     n INTEGER PRIMARY KEY AUTOINCREMENT,
     id BLOB NOT NULL,
@@ -53,6 +57,10 @@ CREATE TABLE batches(
     last INTEGER NOT NULL,
     made_at INTEGER NOT NULL
 );
+CREATE VIEW events_in_batches AS
+SELECT events.*, batches.stream, assigned.batch FROM events
+LEFT JOIN assigned ON assigned.seq = events.seq
+LEFT JOIN batches ON batches.name = assigned.batch;
 PRAGMA user_version = 1;
 ";
 
@@ -72,6 +80,7 @@ impl Inbox {
                 .hint("`lakeward serve SOURCE --inbox DIR` makes it; name its folder here"));
         }
         let failed = |error| failure("could not open the inbox", &file, error);
+        let place = place(&file);
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let mut connection = Connection::open_with_flags(&file, flags).map_err(failed)?;
         connection.busy_timeout(BUSY).map_err(failed)?;
@@ -82,7 +91,20 @@ impl Inbox {
             return Err(of_another_version(&file, version));
         }
         settle(&connection, &file)?;
-        Ok(Self { connection, dir: dir.to_owned(), recent: Recent::default() })
+        let recent = Recent::default();
+        Ok(Self { connection, dir: dir.to_owned(), place, recent, log: None })
+    }
+}
+
+impl Inbox {
+    /// Bounds the log beside the file to `bytes`, which a thread works into it.
+    ///
+    /// # Errors
+    /// As [`Inbox::open`], which it calls for that thread; `Unexpected` when none can be started.
+    pub(super) fn bound_log(&mut self, bytes: u64) -> Result<()> {
+        let beside = Self::open(&self.dir, false)?.connection;
+        self.log = Some(log::bound(&mut self.connection, beside, bytes)?);
+        Ok(())
     }
 }
 

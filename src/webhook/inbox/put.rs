@@ -1,10 +1,10 @@
 //! Keeping arrivals: as many as wait in one transaction, each id once.
 
-use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior, params};
+use rusqlite::{CachedStatement, Connection, OptionalExtension as _, TransactionBehavior, params};
 
 use super::Inbox;
 use super::event::{Arrival, Kept};
-use super::ids::{Recent, expiry};
+use super::ids::{Ids, Recent, expiry, key};
 use crate::error::Result;
 
 /// Bytes that an event takes beside its texts and its body: columns, keys, and its part of half-filled pages.
@@ -27,12 +27,19 @@ impl Inbox {
             let transaction =
                 connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
             recent.catch_up(&transaction)?;
-            let mut room = most.saturating_sub(used(&transaction)?);
+            let room = most.saturating_sub(used(&transaction)?);
             let oldest = oldest(&transaction)?;
             let mut kept = Vec::with_capacity(arrivals.len());
+            let mut group = Group {
+                ids: recent.ids(&transaction)?,
+                keep: transaction.prepare_cached(KEEP)?,
+                oldest,
+                room,
+            };
             for arrival in arrivals {
-                kept.push(put_one(&transaction, recent, arrival, oldest, &mut room)?);
+                kept.push(group.put(arrival)?);
             }
+            drop(group);
             recent.settle(&transaction, arrivals.len())?;
             transaction.commit()?;
             Ok(kept)
@@ -52,47 +59,45 @@ impl Inbox {
     pub fn used(&self) -> Result<u64> {
         used(&self.connection).map_err(self.failed("measure the inbox"))
     }
-
-    /// Lets the log grow to `bytes` before it is worked into the file.
-    pub(super) fn bound_log(&self, bytes: u64) -> Result<()> {
-        let pages = i64::try_from(bytes / 4096).unwrap_or(i64::MAX);
-        self.connection
-            .pragma_update(None, "wal_autocheckpoint", pages)
-            .map_err(self.failed("open the inbox"))
-    }
 }
 
-fn put_one(
-    connection: &Connection,
-    recent: &mut Recent,
-    arrival: &Arrival,
+/// A transaction that takes arrivals.
+struct Group<'a> {
+    ids: Ids<'a>,
+    keep: CachedStatement<'a>,
+    /// When the first event of the inbox came.
     oldest: Option<i64>,
-    room: &mut u64,
-) -> rusqlite::Result<Kept> {
-    let Arrival { source, endpoint, event_id, event_type, .. } = arrival;
-    let before = expiry(arrival.received_at, arrival.dedupe_for, oldest);
-    if recent.knows(connection, arrival, before)? {
-        return Ok(Kept::Duplicate);
+    /// Bytes that it may still take.
+    room: u64,
+}
+
+impl Group<'_> {
+    fn put(&mut self, arrival: &Arrival) -> rusqlite::Result<Kept> {
+        let Arrival { source, endpoint, event_id, event_type, .. } = arrival;
+        let key = key(arrival);
+        let before = expiry(arrival.received_at, arrival.dedupe_for, self.oldest);
+        if self.ids.seen_at(&key)?.is_some_and(|seen_at| seen_at >= before) {
+            return Ok(Kept::Duplicate);
+        }
+        let texts = event_id.len() + source.len() + endpoint.len() + event_type.len();
+        let size = (arrival.body.len() as u64).saturating_add(texts as u64).saturating_add(AROUND);
+        if size > self.room {
+            return Ok(Kept::Full);
+        }
+        self.ids.add(key, arrival)?;
+        self.keep.execute(params![
+            source,
+            endpoint,
+            event_id,
+            event_type,
+            arrival.received_at.timestamp_micros(),
+            arrival.content_type,
+            arrival.body.as_ref(),
+            arrival.state.name(),
+        ])?;
+        self.room -= size;
+        Ok(Kept::New)
     }
-    let texts = event_id.len() + source.len() + endpoint.len() + event_type.len();
-    let size = (arrival.body.len() as u64).saturating_add(texts as u64).saturating_add(AROUND);
-    if size > *room {
-        return Ok(Kept::Full);
-    }
-    recent.add(connection, arrival)?;
-    let at = arrival.received_at.timestamp_micros();
-    connection.prepare_cached(KEEP)?.execute(params![
-        source,
-        endpoint,
-        event_id,
-        event_type,
-        at,
-        arrival.content_type,
-        arrival.body.as_ref(),
-        arrival.state.name(),
-    ])?;
-    *room -= size;
-    Ok(Kept::New)
 }
 
 /// When the first event of the inbox came.

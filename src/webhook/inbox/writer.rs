@@ -8,6 +8,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio::sync::oneshot;
 
 use super::Inbox;
@@ -25,6 +26,9 @@ const GROUP_BYTES: usize = 32 << 20;
 /// How often the ids are gone through for those to be forgotten, and how long the thread waits for arrivals meanwhile.
 const FORGET_EVERY: Duration = Duration::from_secs(600);
 const PATIENCE: Duration = Duration::from_secs(1);
+
+/// How long an arrival waits for others where the one before it was not alone.
+const GATHER: Duration = Duration::from_micros(200);
 
 /// The log beside the database file at most, before it is worked into the file.
 const LOG: u64 = 32 << 20;
@@ -51,7 +55,7 @@ pub struct Writer {
 #[derive(Debug)]
 struct Waiting {
     arrival: Arrival,
-    answer: oneshot::Sender<Kept>,
+    answer: Answer,
 }
 
 impl Writer {
@@ -60,11 +64,16 @@ impl Writer {
     ///
     /// # Errors
     /// As [`Inbox::open`]; `Unexpected` when no thread can be started.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime.
     pub fn start(settings: Settings, observe: impl Fn(Duration) + Send + 'static) -> Result<Self> {
         let inbox = open(&settings)?;
         let (queue, waiting) = sync_channel(QUEUE);
+        let told = teller();
         let work = Work {
             settings,
+            told,
             inbox: Some(inbox),
             observe,
             forget_at: Instant::now(),
@@ -102,9 +111,26 @@ impl Drop for Writer {
     }
 }
 
+type Answer = oneshot::Sender<Kept>;
+
+/// Tells what became of arrivals: a task, as the runtime wakes those that wait from inside for less than from a thread.
+fn teller() -> UnboundedSender<Vec<(Answer, Kept)>> {
+    let (tell, mut told) = unbounded_channel::<Vec<(Answer, Kept)>>();
+    tokio::spawn(async move {
+        while let Some(group) = told.recv().await {
+            for (answer, kept) in group {
+                // A client that went away sends the event again and is told that it was seen.
+                let _ = answer.send(kept);
+            }
+        }
+    });
+    tell
+}
+
 /// What the thread holds.
 struct Work<F> {
     settings: Settings,
+    told: UnboundedSender<Vec<(Answer, Kept)>>,
     /// None after a failure: it is opened anew for the next group.
     inbox: Option<Inbox>,
     observe: F,
@@ -115,6 +141,7 @@ struct Work<F> {
 
 impl<F: Fn(Duration)> Work<F> {
     fn run(mut self, waiting: &Receiver<Waiting>) {
+        let mut alone = true;
         loop {
             let first = match waiting.recv_timeout(PATIENCE) {
                 Ok(first) => Some(first),
@@ -122,7 +149,12 @@ impl<F: Fn(Duration)> Work<F> {
                 Err(RecvTimeoutError::Disconnected) => return,
             };
             if let Some(first) = first {
-                self.keep(group(first, waiting));
+                if !alone {
+                    gather();
+                }
+                let group = group(first, waiting);
+                alone = group.len() == 1;
+                self.keep(group);
             }
             if self.forget_at <= Instant::now() {
                 self.forget();
@@ -131,7 +163,7 @@ impl<F: Fn(Duration)> Work<F> {
     }
 
     fn keep(&mut self, group: Vec<Waiting>) {
-        let (arrivals, answers): (Vec<Arrival>, Vec<oneshot::Sender<Kept>>) =
+        let (arrivals, answers): (Vec<Arrival>, Vec<Answer>) =
             group.into_iter().map(|waiting| (waiting.arrival, waiting.answer)).unzip();
         let began = Instant::now();
         let kept = match self.put(&arrivals) {
@@ -145,10 +177,8 @@ impl<F: Fn(Duration)> Work<F> {
                 vec![Kept::Failed; arrivals.len()]
             }
         };
-        for (answer, kept) in answers.into_iter().zip(kept) {
-            // A client that went away sends the event again and is told that it was seen.
-            let _ = answer.send(kept);
-        }
+        // It ends when this does.
+        let _ = self.told.send(answers.into_iter().zip(kept).collect());
     }
 
     fn put(&mut self, arrivals: &[Arrival]) -> Result<Vec<Kept>> {
@@ -156,7 +186,17 @@ impl<F: Fn(Duration)> Work<F> {
             Some(inbox) => inbox,
             none => none.insert(open(&self.settings)?),
         };
-        inbox.put(arrivals, self.settings.most)
+        let kept = room(&self.settings, inbox).and_then(|room| inbox.put(arrivals, room));
+        // Asked last: what is told to be kept must be where it is looked for.
+        if !inbox.is_in_place() {
+            return Err(Error::new(
+                ErrorKind::Store,
+                "the inbox was moved or removed while it was open",
+            )
+            .with("inbox", self.settings.dir.display())
+            .hint("a new one is made there; events that the old one holds are landed from where it is now"));
+        }
+        kept
     }
 
     /// Forgets old ids, a part of them between two groups.
@@ -175,9 +215,35 @@ impl<F: Fn(Duration)> Work<F> {
 }
 
 fn open(settings: &Settings) -> Result<Inbox> {
-    let inbox = Inbox::open(&settings.dir, true)?;
-    inbox.bound_log((settings.most / 16).clamp(256 << 10, LOG))?;
+    let mut inbox = Inbox::open(&settings.dir, true)?;
+    inbox.bound_log(log(settings))?;
     Ok(inbox)
+}
+
+/// Bytes of the log at most.
+fn log(settings: &Settings) -> u64 {
+    (settings.most / 16).clamp(256 << 10, LOG)
+}
+
+/// The bytes that the inbox may take now: the budget, or less on a disk that is nearly full, as `land` needs some of it
+/// to make room.
+fn room(settings: &Settings, inbox: &Inbox) -> Result<u64> {
+    let free = rustix::fs::statvfs(&settings.dir).map_err(|error| {
+        Error::new(ErrorKind::Store, "could not ask for the disk's free space")
+            .with("inbox", settings.dir.display())
+            .caused_by(std::io::Error::from(error))
+    })?;
+    let free = free.f_bavail.saturating_mul(free.f_frsize).saturating_sub(2 * log(settings));
+    Ok(settings.most.min(inbox.used()?.saturating_add(free)))
+}
+
+/// Lets more of them come while many do: each transaction costs the disk the same.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a thread of its own, and shorter than a timer is exact"
+)]
+fn gather() {
+    std::thread::sleep(GATHER);
 }
 
 /// The first and all that wait behind it, as far as one transaction may hold.

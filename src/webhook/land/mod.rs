@@ -15,6 +15,7 @@
 //! the stream that their type leads to, or of that of their endpoint's first route.
 
 mod history;
+mod left;
 mod route;
 mod store;
 
@@ -33,6 +34,7 @@ use crate::run::stop::Stop;
 use crate::spec::source::{Source, Stream};
 use crate::webhook::inbox::event::{Batch, Event};
 use crate::webhook::land::history::{kept, stream_of_events};
+use crate::webhook::land::left::Left;
 use crate::webhook::land::route::{record, stream_of};
 use crate::webhook::land::store::{Loose, Store};
 use crate::window::Window;
@@ -45,6 +47,8 @@ pub struct Inlet {
     pub inbox: PathBuf,
     /// The streams, by name; all that events lead to where there are none.
     pub streams: Vec<String>,
+    /// Batches that are left alone this time, by name.
+    pub resting: BTreeSet<String>,
 }
 
 /// A run that lands.
@@ -55,6 +59,8 @@ struct Landings {
     lander: Lander,
     stop: Stop,
     windows: Vec<WindowReport>,
+    /// What waits for the source file to have a place for it.
+    left: Left,
 }
 
 /// Lands what is in the inbox; a failure stops only its own batch.
@@ -68,14 +74,15 @@ pub async fn land(inlet: &Inlet, options: LandOptions) -> Result<RunReport> {
     let run_id = options.run_id.clone();
     let store = Store::open(&inlet.inbox).await?;
     let lander = Lander::open(options, streams.iter().map(|stream| &*stream.table)).await?;
-    let windows = Vec::new();
-    let mut landings = Landings { source, streams, store, lander, stop, windows };
+    let (windows, left) = (Vec::new(), Left::default());
+    let mut landings = Landings { source, streams, store, lander, stop, windows, left };
     // Those that come meanwhile are the next run's: under load there would be no end.
     let newest = landings.store.newest().await?;
-    landings.unfinished().await?;
+    landings.unfinished(inlet).await?;
     landings.sweep(Loose::Waiting, newest).await?;
     landings.sweep(Loose::Refused, newest).await?;
-    Ok(RunReport::new(run_id, landings.windows, Traffic::default()))
+    let left = landings.left.told();
+    Ok(RunReport::new(run_id, landings.windows, Traffic::default()).leaving(&left))
 }
 
 /// The streams that events lead to, the named ones or all.
@@ -111,18 +118,19 @@ pub fn streams(source: &Source, names: &[String]) -> Result<Vec<Arc<Stream>>> {
 
 impl Landings {
     /// Lands the batches that earlier runs have made and not let go.
-    async fn unfinished(&mut self) -> Result<()> {
+    async fn unfinished(&mut self, inlet: &Inlet) -> Result<()> {
         for batch in self.store.batches(&self.source.name).await? {
             if self.stop.cause().is_some() {
                 return Ok(());
             }
+            if inlet.resting.contains(&batch.name) {
+                continue;
+            }
             let Some(stream) = self.wanted(&batch.stream) else {
-                // Of a stream that was not asked for, or that the source file has no more.
-                self.source.find_stream(&batch.stream).map_err(|error| {
-                    error.with("batch", &batch.name).hint(
-                        "the inbox has a batch of it: land that first, by the source file of then",
-                    )
-                })?;
+                // Another stream may not have been asked for; but where all were, this one has lost its events.
+                if inlet.streams.is_empty() {
+                    self.left.batch(batch);
+                }
                 continue;
             };
             let events = self.store.events(&batch).await?;
@@ -155,21 +163,13 @@ impl Landings {
     }
 
     /// The events of the wanted streams, those of each in order.
-    fn by_stream(&self, events: Vec<Event>) -> Vec<(Arc<Stream>, Vec<Event>)> {
+    fn by_stream(&mut self, events: Vec<Event>) -> Vec<(Arc<Stream>, Vec<Event>)> {
         let mut all: BTreeMap<&str, Vec<Event>> = BTreeMap::new();
-        let mut homeless: BTreeMap<String, u64> = BTreeMap::new();
         for event in events {
             match stream_of(&self.source, &event) {
                 Some(stream) => all.entry(stream).or_default().push(event),
-                None => *homeless.entry(event.endpoint).or_default() += 1,
+                None => self.left.event(&event.endpoint),
             }
-        }
-        for (endpoint, count) in homeless {
-            tracing::warn!(
-                endpoint,
-                count,
-                "events stay in the inbox: the source file has no such webhook"
-            );
         }
         let mut all = self.streams.iter().map(|stream| {
             let events = all.remove(stream.name.as_str()).unwrap_or_default();

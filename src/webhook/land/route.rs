@@ -90,7 +90,8 @@ fn unlandable(why: Unlandable, route: Option<&Route>, event: &Event) -> Result<C
         }
     };
     let body = match std::str::from_utf8(&event.body) {
-        Ok(text) => serde_json::from_str(text).map_or(Body::Text(text), Body::Json),
+        Ok(text) => serde_json::from_str(text.strip_prefix('\u{feff}').unwrap_or(text))
+            .map_or(Body::Text(text), Body::Json),
         Err(_) => Body::Bytes(STANDARD.encode(&event.body)),
     };
     let shown = Shown {

@@ -29,7 +29,10 @@ pub(super) struct Identity {
 ///
 /// A body that is no JSON, or has no id, is known by its hash and refused a row: it is kept for the dead letters.
 pub(super) fn identify(webhook: &Webhook, headers: &HeaderMap, body: &[u8]) -> Identity {
-    let json = std::str::from_utf8(body).ok().filter(|text| is_json(text));
+    let text = std::str::from_utf8(body).ok();
+    // A BOM is tolerated here as in a page (RFC 8259 §8.1).
+    let text = text.map(|text| text.strip_prefix('\u{feff}').unwrap_or(text));
+    let json = text.filter(|text| is_json(text));
     let value = |from: &ValueFrom| match from {
         ValueFrom::Body(pointer) => json.and_then(|text| scalar(text, pointer)).map(shown),
         ValueFrom::Header(names) => names.iter().find_map(|name| header(headers, name)),

@@ -33,11 +33,13 @@ pub(super) struct Endpoint {
     verifier: Verifier,
     /// Whether the log was told of a signature that is refused, since one was accepted.
     told: AtomicBool,
+    /// Whether it was told that the inbox is full, since an event was kept.
+    told_full: AtomicBool,
 }
 
 impl Endpoint {
     pub(super) fn new(webhook: Arc<Webhook>, verifier: Verifier) -> Self {
-        Self { webhook, verifier, told: AtomicBool::new(false) }
+        Self { webhook, verifier, told: false.into(), told_full: false.into() }
     }
 }
 
@@ -126,6 +128,12 @@ fn refused(endpoint: &Endpoint, reason: Reason) -> Response {
             "refused a signature; more are counted in /metrics until one is accepted"
         );
     }
+    if reason == Reason::Full && !endpoint.told_full.swap(true, Ordering::Relaxed) {
+        tracing::error!(
+            webhook,
+            "the inbox is full: events are answered 503 until `lakeward land` makes room, or --inbox-max or the disk is larger"
+        );
+    }
     let header: Option<(HeaderName, HeaderValue)> = match status {
         StatusCode::METHOD_NOT_ALLOWED => Some((header::ALLOW, HeaderValue::from_static("POST"))),
         StatusCode::SERVICE_UNAVAILABLE => Some((header::RETRY_AFTER, RETRY_AFTER)),
@@ -163,7 +171,9 @@ async fn accept(
         body: &body.bytes,
         now,
     })?;
-    endpoint.told.store(false, Ordering::Relaxed);
+    if endpoint.told.load(Ordering::Relaxed) {
+        endpoint.told.store(false, Ordering::Relaxed);
+    }
     let webhook = &endpoint.webhook;
     let identity = identify(webhook, &head.headers, &body.bytes);
     let Some(state) = identity.state else { return Ok(Accepted::Ignored) };
@@ -181,7 +191,13 @@ async fn accept(
     });
     let kept = kept.await;
     match kept {
-        Kept::New => shared.health.kept(),
+        Kept::New => {
+            shared.health.kept();
+            // Not written by every request: they would wait for each other.
+            if endpoint.told_full.load(Ordering::Relaxed) {
+                endpoint.told_full.store(false, Ordering::Relaxed);
+            }
+        }
         Kept::Full | Kept::Failed => shared.health.failed(),
         Kept::Duplicate => {}
     }

@@ -19,7 +19,10 @@ pub struct Reconciled {
     pub streams: Vec<StreamReport>,
     /// The largest share of missed records that is no failure.
     pub max_missed: f64,
-    /// The exit code: that of what was landed, of what was polled, or 7 where too many were missed.
+    /// Batches of events that could not be landed, or that another run was landing: records of theirs count as missed.
+    pub unlanded: usize,
+    /// The exit code: that of what was landed (9 apart: another run lands it), of what was polled, or 7 where too many
+    /// were missed.
     pub exit: u8,
     /// Why it ended with 7.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -35,22 +38,31 @@ impl Reconciled {
         max_missed: f64,
     ) -> Self {
         let too_many = streams.iter().find(|stream| stream.missed_share > max_missed);
-        let error = too_many.map(|stream| too_many_missed(stream, max_missed));
-        let exits = [landed.as_ref().map_or(0, |landed| landed.exit), polled.exit];
+        let batches = landed.iter().flat_map(|landed| &landed.windows);
+        let unlanded = batches.filter(|batch| batch.exit != 0).count();
+        let error = too_many.map(|stream| too_many_missed(stream, max_missed, unlanded));
+        let of_landing = landed.as_ref().map_or(0, RunReport::exit_but_held);
+        let exits = [of_landing, polled.exit];
         let contract = error.as_ref().map_or(0, |error| error.kind().exit_code());
         let exit = exits.into_iter().chain([contract]).find(|&exit| exit != 0).unwrap_or(0);
         let error = error.as_ref().map(Failure::from);
-        Self { run_id, landed, polled, streams, max_missed, exit, error }
+        Self { run_id, landed, polled, streams, max_missed, unlanded, exit, error }
     }
 }
 
-fn too_many_missed(stream: &StreamReport, max_missed: f64) -> Error {
+fn too_many_missed(stream: &StreamReport, max_missed: f64, unlanded: usize) -> Error {
     let StreamReport { missed, polled, .. } = stream;
     let message =
         format!("the webhook missed {missed} of {polled} records, more than {max_missed} of them");
-    Error::new(ErrorKind::Contract, message)
-        .with("stream", &stream.stream)
-        .hint("the records are in the lake now: see at the vendor why deliveries fail, and whether all event types are subscribed; --max-missed sets the limit")
+    let hint = match unlanded {
+        0 => {
+            "the records are in the lake now: see at the vendor why deliveries fail, and whether all event types are subscribed; --max-missed sets the limit"
+        }
+        _ => {
+            "batches of events have not landed, and their records count as missed: see to those first (`lakeward land`), then run this again"
+        }
+    };
+    Error::new(ErrorKind::Contract, message).with("stream", &stream.stream).hint(hint)
 }
 
 /// What the webhook had brought of a stream's polled windows.
