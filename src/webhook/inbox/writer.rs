@@ -27,9 +27,6 @@ const GROUP_BYTES: usize = 32 << 20;
 const FORGET_EVERY: Duration = Duration::from_secs(600);
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// How long an arrival waits for others where the one before it was not alone.
-const GATHER: Duration = Duration::from_micros(200);
-
 /// The log beside the database file at most, before it is worked into the file.
 const LOG: u64 = 32 << 20;
 
@@ -141,7 +138,6 @@ struct Work<F> {
 
 impl<F: Fn(Duration)> Work<F> {
     fn run(mut self, waiting: &Receiver<Waiting>) {
-        let mut alone = true;
         loop {
             let first = match waiting.recv_timeout(PATIENCE) {
                 Ok(first) => Some(first),
@@ -149,12 +145,7 @@ impl<F: Fn(Duration)> Work<F> {
                 Err(RecvTimeoutError::Disconnected) => return,
             };
             if let Some(first) = first {
-                if !alone {
-                    gather();
-                }
-                let group = group(first, waiting);
-                alone = group.len() == 1;
-                self.keep(group);
+                self.keep(group(first, waiting));
             }
             if self.forget_at <= Instant::now() {
                 self.forget();
@@ -235,15 +226,6 @@ fn room(settings: &Settings, inbox: &Inbox) -> Result<u64> {
     })?;
     let free = free.f_bavail.saturating_mul(free.f_frsize).saturating_sub(2 * log(settings));
     Ok(settings.most.min(inbox.used()?.saturating_add(free)))
-}
-
-/// Lets more of them come while many do: each transaction costs the disk the same.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "a thread of its own, and shorter than a timer is exact"
-)]
-fn gather() {
-    std::thread::sleep(GATHER);
 }
 
 /// The first and all that wait behind it, as far as one transaction may hold.
