@@ -118,6 +118,11 @@ pub enum Command {
         /// The shell.
         shell: clap_complete::Shell,
     },
+    /// Write the manual pages, one a command.
+    Man {
+        /// The folder, such as ~/.local/share/man/man1; made where there is none.
+        dir: PathBuf,
+    },
 }
 
 /// Options of `demo`.

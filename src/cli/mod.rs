@@ -14,6 +14,7 @@ mod inbox;
 mod init;
 mod land;
 mod logging;
+mod man;
 mod metrics_file;
 mod peek;
 mod plan;
@@ -62,5 +63,6 @@ pub async fn run(cli: Cli) -> Result<u8> {
         Command::Serve(args) => serve::run(args).await,
         Command::Inbox(args) => inbox::run(args),
         Command::Completions { shell } => completions::run(shell),
+        Command::Man { dir } => man::run(&dir),
     }
 }
