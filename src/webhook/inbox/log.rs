@@ -14,7 +14,7 @@ const PAGE: u64 = 4096;
 
 /// How many times the thread works on a log before it has its full length: little at a time, as the disk has nothing for
 /// the log itself meanwhile.
-const PARTS: u64 = 128;
+const PARTS: u64 = 64;
 
 const WORK: &str = "PRAGMA wal_checkpoint(PASSIVE)";
 

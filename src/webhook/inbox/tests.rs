@@ -146,6 +146,20 @@ fn many_ids_move_and_stay_known_and_old_ones_are_forgotten_a_part_at_a_time() {
 }
 
 #[test]
+fn the_log_is_worked_into_the_file_while_events_are_kept() {
+    let (_dir, mut inbox) = opened();
+    inbox.bound_log(1 << 20).unwrap();
+    let large = |id: u32| Arrival { body: vec![b' '; 500].into(), ..arrival(&id.to_string(), 0) };
+    for group in 0..80 {
+        let arrivals: Vec<Arrival> = (0..200).map(|id| large(group * 200 + id)).collect();
+        inbox.put(&arrivals, MOST).unwrap();
+    }
+    let size = |name: &str| inbox.dir().join(name).metadata().unwrap().len();
+    assert!(size(FILE) > 8 << 20, "{} bytes", size(FILE));
+    assert!(size("inbox.db-wal") < 3 << 20, "{} bytes", size("inbox.db-wal"));
+}
+
+#[test]
 fn a_full_inbox_takes_nothing_but_what_it_has_until_something_lands() {
     let (_dir, mut inbox) = opened();
     let large = |id: &str| Arrival { body: Bytes::from(vec![b' '; 100_000]), ..arrival(id, 0) };
