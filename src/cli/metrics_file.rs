@@ -48,6 +48,8 @@ fn replace(file: &Path, text: &str) -> std::io::Result<()> {
 
 type Labels<'a> = &'a [(&'a str, &'a str)];
 
+type Count = fn(&StreamReport) -> u64;
+
 #[derive(Default)]
 struct Text(String);
 
@@ -114,7 +116,7 @@ impl Text {
     }
 
     fn reconciled(&mut self, streams: &[StreamReport]) {
-        let counts: [(&str, &str, fn(&StreamReport) -> u64); 4] = [
+        let counts: [(&str, &str, Count); 4] = [
             ("polled", "Records that the API has in the windows.", |stream| stream.polled),
             ("delivered", "Those that events had brought.", |stream| stream.delivered),
             ("missed", "Those that no event had brought.", |stream| stream.missed),
