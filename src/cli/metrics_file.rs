@@ -9,6 +9,7 @@ use std::path::Path;
 
 use crate::clock::{Clock as _, SystemClock};
 use crate::run::report::{Outcome, RunReport, WindowReport};
+use crate::webhook::metrics::head;
 use crate::webhook::reconcile::report::{Reconciled, StreamReport};
 
 /// Writes the metrics of a run where a file is named.
@@ -148,8 +149,7 @@ impl Text {
     }
 
     fn head(&mut self, name: &str, help: &str) {
-        // Writing to a String does not fail; nor below.
-        let _ = writeln!(self.0, "# HELP {name} {help}\n# TYPE {name} gauge");
+        head(&mut self.0, name, "gauge", help);
     }
 
     fn line(&mut self, name: &str, labels: Labels<'_>, value: impl Display) {
@@ -160,6 +160,7 @@ impl Text {
         let labels: Vec<String> = labels.iter().map(shown).collect();
         let labels =
             if labels.is_empty() { String::new() } else { format!("{{{}}}", labels.join(",")) };
+        // Writing to a String does not fail.
         let _ = writeln!(self.0, "{name}{labels} {value}");
     }
 }

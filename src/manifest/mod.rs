@@ -53,7 +53,7 @@ pub mod lease;
 mod overlap;
 pub mod owner;
 mod place;
-mod publish;
+pub(crate) mod publish;
 pub mod snapshot;
 pub mod strays;
 pub mod vacuum;

@@ -10,6 +10,7 @@ use crate::lake::store::Lake;
 use crate::manifest::chain::Chain;
 use crate::manifest::hold::WindowRun;
 use crate::manifest::lease::{Take, Taken, take};
+use crate::manifest::publish::prune;
 use crate::manifest::snapshot::WindowState;
 use crate::manifest::version::{DataFile, Failure, Manifest};
 
@@ -51,7 +52,8 @@ pub(crate) async fn take_committed(
     }
 }
 
-/// The window as it is once a publish that was begun and not ended is: whoever finds one completes it (DESIGN §5).
+/// The window as it is once a publish that was begun and not ended is, and what it replaced is pruned: whoever finds one
+/// completes it (DESIGN §5).
 ///
 /// # Errors
 /// As [`take`].
@@ -63,10 +65,15 @@ pub async fn completed(
 ) -> Result<WindowState> {
     let manifest = &window.manifest;
     let live = manifest.owner.as_ref().is_some_and(|owner| owner.is_live(clock.now()));
-    if live || !manifest.is_unfinished() {
+    if live {
         return Ok(window);
     }
     let chain = Chain::new(lake.clone(), dir.clone(), window.name.clone());
+    if !manifest.is_unfinished() {
+        // What a kill right behind the commit left: it may be written anew no more.
+        prune(&chain, window.number, manifest).await;
+        return Ok(window);
+    }
     let intent = Take {
         run_id: run_id.to_owned(),
         window: manifest.window,

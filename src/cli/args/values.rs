@@ -30,9 +30,10 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
 
 /// A length of time over zero.
 pub(super) fn period(text: &str) -> Result<Duration, String> {
-    let wrong = || format!("`{text}` is no time at all: write one such as 10s or 1m");
-    duration(text)?.checked_sub(Duration::from_nanos(1)).ok_or_else(wrong)?;
-    duration(text)
+    match duration(text)? {
+        Duration::ZERO => Err(format!("`{text}` is no time at all: write one such as 10s or 1m")),
+        period => Ok(period),
+    }
 }
 
 /// A number of bytes over zero, or a message that shows the form.

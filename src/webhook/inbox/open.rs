@@ -13,7 +13,7 @@ use crate::clock::{Clock as _, SystemClock};
 use crate::error::{Error, ErrorKind, Result};
 
 /// The version of the tables, in `PRAGMA user_version`.
-const VERSION: i64 = 1;
+const VERSION: i64 = 2;
 
 /// How long a command waits for another's transaction.
 const BUSY: Duration = Duration::from_secs(10);
@@ -61,7 +61,7 @@ CREATE VIEW events_in_batches AS
 SELECT events.*, batches.stream, assigned.batch FROM events
 LEFT JOIN assigned ON assigned.seq = events.seq
 LEFT JOIN batches ON batches.name = assigned.batch;
-PRAGMA user_version = 1;
+PRAGMA user_version = 2;
 ";
 
 impl Inbox {

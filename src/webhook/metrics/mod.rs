@@ -80,7 +80,7 @@ pub struct Gauges {
 }
 
 /// A metric's type and what it is.
-fn head(text: &mut String, name: &str, kind: &str, help: &str) {
+pub(crate) fn head(text: &mut String, name: &str, kind: &str, help: &str) {
     // Writing to a String does not fail; nor below.
     let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} {kind}");
 }
