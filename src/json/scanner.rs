@@ -52,10 +52,15 @@ impl Scanner {
 pub fn text_at<'a>(tokens: &[String], body: &'a [u8]) -> Option<&'a str> {
     let mut outline = Outline::default();
     outline.note(tokens);
+    texts_at(&outline, body)?.into_iter().next()?
+}
+
+/// The JSON text of each slot of `outline`, `None` where nothing stands there; `None` for a body that is not JSON.
+pub fn texts_at<'a>(outline: &Outline, body: &'a [u8]) -> Option<Vec<Option<&'a str>>> {
     let text = utf8(body).ok()?;
     let mut keys = Keys::new(Paths::default());
-    let found = reference::scan(&outline, &mut keys, text, start_of(text)).ok()?;
-    text.get(found.values.into_iter().next()??)
+    let found = reference::scan(outline, &mut keys, text, start_of(text)).ok()?;
+    Some(found.values.into_iter().map(|place| text.get(place?)).collect())
 }
 
 /// Behind a byte order mark, which RFC 8259 section 8.1 lets a reader ignore.

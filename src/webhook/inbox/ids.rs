@@ -1,13 +1,17 @@
 //! The ids that were seen.
 //!
-//! Ids come in no order: a tree that takes each as it comes writes a page for each. So new ones are appended to
-//! `recent`, which is held in memory too. When there are many, they move to `seen` in the order of their keys, some
+//! Ids come in no order: a tree that takes each as it comes writes a page for each. So those of a transaction are a row
+//! of `recent`, which is held in memory too. When there are many, they move to `seen` in the order of their keys, some
 //! with every transaction, so that a page is written for many of them and nobody waits for all.
+//!
+//! A row of `recent` has the number of its last event, and its sequence is that of the events: it remembers the last
+//! number also when neither table has a row.
 
 use std::collections::HashMap;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ValueRef};
 use rusqlite::{CachedStatement, Connection, OptionalExtension as _, params};
 use sha2::{Digest as _, Sha256};
 
@@ -19,15 +23,19 @@ const RECENT: usize = 1 << 16;
 /// Ids that move with a transaction, beside twice as many as it adds.
 const MOVED: usize = 64;
 
-/// Rows of moved ids that are deleted with a transaction, beside sixteen times as many as it adds.
+/// Moved ids that are deleted with a transaction, beside sixteen times as many as it adds.
 const CLEARED: usize = 1_024;
+
+/// Bytes of an id in `recent`: its key, when it was seen, and for how long it is kept.
+const PACKED: usize = 32;
 
 /// Seconds of a hundred years: no id is kept for longer.
 const CENTURY: i64 = 3_155_760_000;
 
-const ADD: &str = "INSERT INTO recent(id, seen_at, keep_s) VALUES(?1, ?2, ?3)";
+const LAST: &str = "SELECT seq FROM sqlite_sequence WHERE name = 'recent'";
+const ADD: &str = "INSERT INTO recent(n, ids) VALUES(?1, ?2)";
 const FIND: &str = "SELECT seen_at FROM seen WHERE id = ?1";
-const NEWER: &str = "SELECT n, id, seen_at, keep_s FROM recent WHERE n > ?1 ORDER BY n";
+const NEWER: &str = "SELECT n, ids FROM recent WHERE n > ?1 ORDER BY n";
 const MOVE: &str = "
 INSERT INTO seen(id, seen_at, keep_s) VALUES(?1, ?2, ?3)
 ON CONFLICT(id) DO UPDATE SET seen_at = excluded.seen_at, keep_s = excluded.keep_s WHERE seen_at < excluded.seen_at";
@@ -39,7 +47,7 @@ pub(super) type Key = [u8; 16];
 /// An id that was seen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Seen {
-    /// Its row in `recent`.
+    /// The number of its event, or a later one of the same row of `recent`.
     n: i64,
     /// When, in microseconds.
     at: i64,
@@ -51,7 +59,7 @@ struct Seen {
 #[derive(Debug, Default)]
 pub(super) struct Recent {
     ids: HashMap<Key, Seen>,
-    /// The last row that was read or written here: another process may have added further ones.
+    /// The last row of `recent` that was read or written here: another process may have added further ones.
     last: i64,
     moving: Option<Moving>,
 }
@@ -71,18 +79,21 @@ impl Recent {
         let mut newer = connection.prepare_cached(NEWER)?;
         let mut rows = newer.query([self.last])?;
         while let Some(row) = rows.next()? {
-            let seen = Seen { n: row.get(0)?, at: row.get(2)?, keep_s: row.get(3)? };
-            self.ids.insert(row.get(1)?, seen);
-            self.last = seen.n;
+            let (n, Packed(ids)) = (row.get(0)?, row.get(1)?);
+            self.ids.extend(ids.into_iter().map(|(key, at, keep_s)| (key, Seen { n, at, keep_s })));
+            self.last = n;
         }
         Ok(())
     }
 
     /// The ids in a transaction that asks for them and adds to them.
     pub(super) fn ids<'a>(&'a mut self, connection: &'a Connection) -> rusqlite::Result<Ids<'a>> {
+        let last: Option<i64> =
+            connection.prepare_cached(LAST)?.query_row([], |row| row.get(0)).optional()?;
         Ok(Ids {
+            last: last.unwrap_or_default(),
             find: connection.prepare_cached(FIND)?,
-            add: connection.prepare_cached(ADD)?,
+            added: Vec::new(),
             recent: self,
         })
     }
@@ -112,7 +123,9 @@ impl Recent {
 pub(super) struct Ids<'a> {
     recent: &'a mut Recent,
     find: CachedStatement<'a>,
-    add: CachedStatement<'a>,
+    /// The number of the last event.
+    last: i64,
+    added: Vec<u8>,
 }
 
 impl Ids<'_> {
@@ -124,16 +137,47 @@ impl Ids<'_> {
         }
     }
 
-    /// Adds the arrival's id.
-    pub(super) fn add(&mut self, key: Key, arrival: &Arrival) -> rusqlite::Result<()> {
+    /// Adds the arrival's id, and gives the number of its event.
+    pub(super) fn add(&mut self, key: Key, arrival: &Arrival) -> i64 {
         let at = arrival.received_at.timestamp_micros();
         let keep = i64::try_from(arrival.dedupe_for.as_secs()).unwrap_or(CENTURY);
         let keep_s = keep.min(CENTURY);
-        let n = self.add.insert(params![key, at, keep_s])?;
-        self.recent.ids.insert(key, Seen { n, at, keep_s });
-        self.recent.last = n;
+        self.last = self.last.saturating_add(1);
+        self.recent.ids.insert(key, Seen { n: self.last, at, keep_s });
+        self.added.extend(key);
+        self.added.extend(at.to_be_bytes());
+        self.added.extend(keep_s.to_be_bytes());
+        self.last
+    }
+
+    /// Writes what was added.
+    pub(super) fn write(self, connection: &Connection) -> rusqlite::Result<()> {
+        if !self.added.is_empty() {
+            connection.prepare_cached(ADD)?.execute(params![self.last, self.added])?;
+            self.recent.last = self.last;
+        }
         Ok(())
     }
+}
+
+/// The ids of a row of `recent`: each with when it was seen and the seconds for which it is kept.
+struct Packed(Vec<(Key, i64, i64)>);
+
+impl FromSql for Packed {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        let bytes = value.as_blob()?;
+        let ids: Option<_> = bytes.chunks(PACKED).map(unpacked).collect();
+        ids.map(Self).ok_or(FromSqlError::InvalidBlobSize {
+            expected_size: bytes.len().next_multiple_of(PACKED),
+            blob_size: bytes.len(),
+        })
+    }
+}
+
+fn unpacked(bytes: &[u8]) -> Option<(Key, i64, i64)> {
+    let (key, rest) = bytes.split_first_chunk()?;
+    let (at, keep_s) = rest.split_first_chunk()?;
+    Some((*key, i64::from_be_bytes(*at), i64::from_be_bytes(*keep_s.first_chunk()?)))
 }
 
 impl Moving {

@@ -13,7 +13,7 @@ use crate::clock::{Clock as _, SystemClock};
 use crate::error::{Error, ErrorKind, Result};
 
 /// The version of the tables, in `PRAGMA user_version`.
-const VERSION: i64 = 2;
+const VERSION: i64 = 3;
 
 /// How long a command waits for another's transaction.
 const BUSY: Duration = Duration::from_secs(10);
@@ -22,7 +22,7 @@ const BUSY: Duration = Duration::from_secs(10);
 /// that a batch is made without writing them again.
 const TABLES: &str = "
 CREATE TABLE events(
-    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    seq INTEGER PRIMARY KEY,
     source TEXT NOT NULL,
     endpoint TEXT NOT NULL,
     event_id TEXT NOT NULL,
@@ -40,9 +40,7 @@ CREATE TABLE assigned(
 CREATE INDEX assigned_by_batch ON assigned(batch);
 CREATE TABLE recent(
     n INTEGER PRIMARY KEY AUTOINCREMENT,
-    id BLOB NOT NULL,
-    seen_at INTEGER NOT NULL,
-    keep_s INTEGER NOT NULL
+    ids BLOB NOT NULL
 );
 CREATE TABLE seen(
     id BLOB PRIMARY KEY,
@@ -61,7 +59,7 @@ CREATE VIEW events_in_batches AS
 SELECT events.*, batches.stream, assigned.batch FROM events
 LEFT JOIN assigned ON assigned.seq = events.seq
 LEFT JOIN batches ON batches.name = assigned.batch;
-PRAGMA user_version = 2;
+PRAGMA user_version = 3;
 ";
 
 impl Inbox {
@@ -140,7 +138,7 @@ fn create_tables(connection: &mut Connection) -> rusqlite::Result<()> {
         // Batches are named by numbers of events: those of an inbox that was made anew must not be those of the one before.
         let first = SystemClock.now().timestamp_millis();
         transaction
-            .execute("INSERT INTO sqlite_sequence(name, seq) VALUES('events', ?1)", [first])?;
+            .execute("INSERT INTO sqlite_sequence(name, seq) VALUES('recent', ?1)", [first])?;
     }
     transaction.commit()
 }

@@ -11,8 +11,8 @@ use crate::error::Result;
 const AROUND: u64 = 256;
 
 const KEEP: &str = "
-INSERT INTO events(source, endpoint, event_id, event_type, received_at, content_type, body, state)
-VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+INSERT INTO events(seq, source, endpoint, event_id, event_type, received_at, content_type, body, state)
+VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
 
 impl Inbox {
     /// Keeps the arrivals in one transaction, durable when this returns, and says of each what became of it. The
@@ -29,17 +29,13 @@ impl Inbox {
             recent.catch_up(&transaction)?;
             let room = most.saturating_sub(used(&transaction)?);
             let oldest = oldest(&transaction)?;
-            let mut kept = Vec::with_capacity(arrivals.len());
-            let mut group = Group {
+            let group = Group {
                 ids: recent.ids(&transaction)?,
                 keep: transaction.prepare_cached(KEEP)?,
                 oldest,
                 room,
             };
-            for arrival in arrivals {
-                kept.push(group.put(arrival)?);
-            }
-            drop(group);
+            let kept = group.put_all(arrivals, &transaction)?;
             recent.settle(&transaction, arrivals.len())?;
             transaction.commit()?;
             Ok(kept)
@@ -72,6 +68,16 @@ struct Group<'a> {
 }
 
 impl Group<'_> {
+    fn put_all(
+        mut self,
+        arrivals: &[Arrival],
+        connection: &Connection,
+    ) -> rusqlite::Result<Vec<Kept>> {
+        let kept: rusqlite::Result<_> = arrivals.iter().map(|arrival| self.put(arrival)).collect();
+        self.ids.write(connection)?;
+        kept
+    }
+
     fn put(&mut self, arrival: &Arrival) -> rusqlite::Result<Kept> {
         let Arrival { source, endpoint, event_id, event_type, .. } = arrival;
         let key = key(arrival);
@@ -84,8 +90,9 @@ impl Group<'_> {
         if size > self.room {
             return Ok(Kept::Full);
         }
-        self.ids.add(key, arrival)?;
+        let seq = self.ids.add(key, arrival);
         self.keep.execute(params![
+            seq,
             source,
             endpoint,
             event_id,

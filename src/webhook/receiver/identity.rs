@@ -1,13 +1,12 @@
 //! What an event says of itself: its id, its type, and whether it can become a row.
 
-use std::collections::HashMap;
+use std::sync::Arc;
 
 use axum::http::HeaderMap;
-use serde::de::IgnoredAny;
-use serde_json::value::RawValue;
 use sha2::{Digest as _, Sha256};
 
-use crate::spec::pointer::Pointer;
+use crate::json::outline::Outline;
+use crate::json::scanner::texts_at;
 use crate::spec::webhook::{OnOther, ValueFrom, Webhook};
 use crate::webhook::inbox::event::State;
 
@@ -25,53 +24,68 @@ pub(super) struct Identity {
     pub(super) state: Option<State>,
 }
 
-/// Reads the id and the type of an event whose signature is proved.
-///
-/// A body that is no JSON, or has no id, is known by its hash and refused a row: it is kept for the dead letters.
-pub(super) fn identify(webhook: &Webhook, headers: &HeaderMap, body: &[u8]) -> Identity {
-    let text = std::str::from_utf8(body).ok();
-    // A BOM is tolerated here as in a page (RFC 8259 §8.1).
-    let text = text.map(|text| text.strip_prefix('\u{feff}').unwrap_or(text));
-    let json = text.filter(|text| is_json(text));
-    let value = |from: &ValueFrom| match from {
-        ValueFrom::Body(pointer) => json.and_then(|text| scalar(text, pointer)).map(shown),
-        ValueFrom::Header(names) => names.iter().find_map(|name| header(headers, name)),
-    };
-    let event_type = value(&webhook.event_type).unwrap_or_default();
-    let has_route = webhook.route(&event_type).is_some();
-    // A type that cannot be read, as of a body that is cut, is none that is ignored.
-    let is_read = json.is_some() || matches!(webhook.event_type, ValueFrom::Header(_));
-    if !has_route && is_read && webhook.on_other == OnOther::Ignore {
-        return Identity { id: String::new(), event_type, state: None };
-    }
-    let id = value(&webhook.event_id).filter(|_| json.is_some());
-    let state = if has_route && id.is_some() { State::Waiting } else { State::Refused };
-    Identity { id: id.unwrap_or_else(|| hash(body)), event_type, state: Some(state) }
+/// Where an endpoint's events say what they are.
+#[derive(Debug)]
+pub(super) struct Identifier {
+    webhook: Arc<Webhook>,
+    /// What is read of a body.
+    outline: Outline,
+    event_id: Place,
+    event_type: Place,
 }
 
-fn is_json(text: &str) -> bool {
-    serde_json::from_str::<IgnoredAny>(text).is_ok()
+/// A header's names, or a slot of the outline.
+#[derive(Debug)]
+enum Place {
+    Header(Vec<String>),
+    Body(usize),
 }
 
-/// The text at `pointer` where that is a string that is not empty, or a number as it is written.
-fn scalar(text: &str, pointer: &Pointer) -> Option<String> {
-    let mut value: &RawValue = serde_json::from_str(text).ok()?;
-    for token in pointer.tokens() {
-        value = if value.get().starts_with('{') {
-            serde_json::from_str::<HashMap<String, &RawValue>>(value.get()).ok()?.remove(token)?
-        } else {
-            let index: usize = token.parse().ok()?;
-            serde_json::from_str::<Vec<&RawValue>>(value.get()).ok()?.get(index).copied()?
+impl Identifier {
+    pub(super) fn new(webhook: Arc<Webhook>) -> Self {
+        let mut outline = Outline::default();
+        let mut place = |from: &ValueFrom| match from {
+            ValueFrom::Header(names) => Place::Header(names.clone()),
+            ValueFrom::Body(pointer) => Place::Body(outline.note(pointer.tokens())),
         };
+        let (event_id, event_type) = (place(&webhook.event_id), place(&webhook.event_type));
+        Self { webhook, outline, event_id, event_type }
     }
-    let raw = value.get();
-    let text: Option<String> = match raw.as_bytes().first()? {
+
+    /// Reads the id and the type of an event whose signature is proved.
+    ///
+    /// A body that is no JSON, or has no id, is known by its hash and refused a row: it is kept for the dead letters.
+    pub(super) fn identify(&self, headers: &HeaderMap, body: &[u8]) -> Identity {
+        let texts = texts_at(&self.outline, body);
+        let value = |place: &Place| match place {
+            Place::Body(slot) => {
+                let text = texts.as_ref()?.get(*slot).copied().flatten();
+                text.and_then(scalar).map(shown)
+            }
+            Place::Header(names) => names.iter().find_map(|name| header(headers, name)),
+        };
+        let event_type = value(&self.event_type).unwrap_or_default();
+        let has_route = self.webhook.route(&event_type).is_some();
+        // A type that cannot be read, as of a body that is cut, is none that is ignored.
+        let is_read = texts.is_some() || matches!(self.event_type, Place::Header(_));
+        if !has_route && is_read && self.webhook.on_other == OnOther::Ignore {
+            return Identity { id: String::new(), event_type, state: None };
+        }
+        let id = value(&self.event_id).filter(|_| texts.is_some());
+        let state = if has_route && id.is_some() { State::Waiting } else { State::Refused };
+        Identity { id: id.unwrap_or_else(|| hash(body)), event_type, state: Some(state) }
+    }
+}
+
+/// A string that is not empty, or a number as it is written.
+fn scalar(raw: &str) -> Option<String> {
+    let text: String = match raw.as_bytes().first()? {
         // A string that is no Unicode is known by how it is written.
-        b'"' => Some(serde_json::from_str(raw).unwrap_or_else(|_| raw.to_owned())),
-        b'-' | b'0'..=b'9' => Some(raw.to_owned()),
-        _ => None,
+        b'"' => serde_json::from_str(raw).unwrap_or_else(|_| raw.to_owned()),
+        b'-' | b'0'..=b'9' => raw.to_owned(),
+        _ => return None,
     };
-    text.filter(|text| !text.is_empty())
+    Some(text).filter(|text| !text.is_empty())
 }
 
 /// The one value of a header, if it has one.
@@ -109,10 +123,12 @@ mod tests {
     use axum::http::{HeaderName, HeaderValue};
 
     use super::*;
+    use crate::json::scanner::text_at;
+    use crate::spec::pointer::Pointer;
     use crate::spec::webhook::{Route, Signature};
 
-    fn webhook(on_other: OnOther) -> Webhook {
-        Webhook {
+    fn identifier(on_other: OnOther) -> Identifier {
+        Identifier::new(Arc::new(Webhook {
             name: "w".to_owned(),
             path: "/w".to_owned(),
             signature: Signature::Github { secrets: Vec::new() },
@@ -125,7 +141,7 @@ mod tests {
             }],
             on_other,
             dedupe_for: Duration::from_secs(1),
-        }
+        }))
     }
 
     fn headers(of: &[(&'static str, &[u8])]) -> HeaderMap {
@@ -139,8 +155,8 @@ mod tests {
 
     #[test]
     fn an_event_is_known_by_what_is_declared() {
-        let webhook = webhook(OnOther::Keep);
-        let of = |id: &[u8]| identify(&webhook, &headers(&[("x-id", id)]), BODY);
+        let identifier = identifier(OnOther::Keep);
+        let of = |id: &[u8]| identifier.identify(&headers(&[("x-id", id)]), BODY);
         let known = of(b"evt_1");
         assert_eq!((known.id.as_str(), known.event_type.as_str()), ("evt_1", "pay.ok"));
         assert_eq!(known.state, Some(State::Waiting));
@@ -150,13 +166,13 @@ mod tests {
             assert!(odd.id.starts_with("sha256:") && odd.id.len() == 71, "{odd:?}");
             assert_eq!(odd.state, Some(State::Waiting));
         }
-        let other = identify(&webhook, &headers(&[("x-other-id", b"evt_2")]), BODY);
+        let other = identifier.identify(&headers(&[("x-other-id", b"evt_2")]), BODY);
         assert_eq!(other.id, "evt_2");
     }
 
     #[test]
     fn what_has_no_id_or_no_type_is_kept_for_the_dead_letters() {
-        let webhook = webhook(OnOther::Keep);
+        let identifier = identifier(OnOther::Keep);
         let id = headers(&[("x-id", b"evt_1")]);
         let twice = headers(&[("x-id", b"evt_1"), ("x-id", b"evt_2")]);
         for (headers, body) in [
@@ -166,28 +182,30 @@ mod tests {
             (&id, b"{\"e\":\xff}"),
             (&id, b""),
         ] {
-            let refused = identify(&webhook, headers, body);
+            let refused = identifier.identify(headers, body);
             assert_eq!(refused.state, Some(State::Refused), "{body:?}");
             assert_eq!(refused.id, hash(body));
         }
-        let other = identify(&webhook, &id, br#"{"e":[{"type":"refund"}]}"#);
+        let other = identifier.identify(&id, br#"{"e":[{"type":"refund"}]}"#);
         assert_eq!((other.id.as_str(), other.state), ("evt_1", Some(State::Refused)));
         assert_eq!(other.event_type, "refund");
     }
 
     #[test]
     fn what_is_ignored_is_not_kept_but_what_cannot_be_read_is() {
-        let webhook = webhook(OnOther::Ignore);
+        let identifier = identifier(OnOther::Ignore);
         let id = headers(&[("x-id", b"evt_1")]);
-        assert_eq!(identify(&webhook, &id, br#"{"e":[{"type":"refund"}]}"#).state, None);
-        assert_eq!(identify(&webhook, &id, b"{}").state, None);
-        assert_eq!(identify(&webhook, &id, b"{").state, Some(State::Refused));
-        assert_eq!(identify(&webhook, &HeaderMap::new(), BODY).state, Some(State::Refused));
+        assert_eq!(identifier.identify(&id, br#"{"e":[{"type":"refund"}]}"#).state, None);
+        assert_eq!(identifier.identify(&id, b"{}").state, None);
+        assert_eq!(identifier.identify(&id, b"{").state, Some(State::Refused));
+        assert_eq!(identifier.identify(&HeaderMap::new(), BODY).state, Some(State::Refused));
     }
 
     #[test]
     fn a_scalar_is_read_without_being_bent() {
-        let at = |text: &str, pointer: &str| scalar(text, &Pointer::parse(pointer).unwrap());
+        let at = |text: &str, pointer: &str| {
+            text_at(Pointer::parse(pointer).unwrap().tokens(), text.as_bytes()).and_then(scalar)
+        };
         let text = r#"{"n":12345678901234567890123,"f":1.50,"s":"a\u00e4","t":"","b":true,"o":{},"d":1,"d":2,"x":"\ud800","a/b":"c"}"#;
         assert_eq!(at(text, "/n").as_deref(), Some("12345678901234567890123"));
         assert_eq!(at(text, "/f").as_deref(), Some("1.50"));

@@ -13,7 +13,7 @@ use tokio::sync::Semaphore;
 
 use super::body;
 use super::health::Health;
-use super::identity::identify;
+use super::identity::Identifier;
 use crate::clock::Clock;
 use crate::spec::webhook::Webhook;
 use crate::webhook::inbox::event::{Arrival, Kept};
@@ -30,6 +30,7 @@ const RETRY_AFTER: HeaderValue = HeaderValue::from_static("30");
 #[derive(Debug)]
 pub(super) struct Endpoint {
     pub(super) webhook: Arc<Webhook>,
+    identifier: Identifier,
     verifier: Verifier,
     /// Whether the log was told of a signature that is refused, since one was accepted.
     told: AtomicBool,
@@ -39,7 +40,8 @@ pub(super) struct Endpoint {
 
 impl Endpoint {
     pub(super) fn new(webhook: Arc<Webhook>, verifier: Verifier) -> Self {
-        Self { webhook, verifier, told: false.into(), told_full: false.into() }
+        let identifier = Identifier::new(Arc::clone(&webhook));
+        Self { webhook, identifier, verifier, told: false.into(), told_full: false.into() }
     }
 }
 
@@ -175,7 +177,7 @@ async fn accept(
         endpoint.told.store(false, Ordering::Relaxed);
     }
     let webhook = &endpoint.webhook;
-    let identity = identify(webhook, &head.headers, &body.bytes);
+    let identity = endpoint.identifier.identify(&head.headers, &body.bytes);
     let Some(state) = identity.state else { return Ok(Accepted::Ignored) };
     let content_type = head.headers.get(header::CONTENT_TYPE);
     let kept = shared.writer.keep(Arrival {
