@@ -3,9 +3,10 @@
 use arrow::array::ArrayRef;
 use rust_decimal::Decimal;
 
+use crate::decode::units::Unit;
 use crate::error::{Error, ErrorKind, Result};
 use crate::json::span::Span;
-use crate::spec::table::{Field, TimeUnit};
+use crate::spec::table::Field;
 
 /// One value of one record.
 #[derive(Clone, Copy, Debug)]
@@ -19,8 +20,8 @@ pub(crate) struct Cell<'a> {
 /// What a value that was read has to say beside itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Seen {
-    /// The unit of a numeric timestamp.
-    pub(crate) unit: Option<TimeUnit>,
+    /// The unit of a numeric timestamp or an amount.
+    pub(crate) unit: Option<Unit>,
     /// A value outside `known`, after `case`.
     pub(crate) unknown: Option<String>,
     /// Lone surrogates that became U+FFFD.
@@ -59,8 +60,8 @@ pub(crate) struct Run<'a> {
     pub(crate) present: u64,
     /// Where the records' currencies stand, for decimals that depend on them; else empty.
     pub(crate) currencies: &'a [Span],
-    /// The unit of the column's numeric timestamps so far, once it was seen often enough.
-    pub(crate) unit: Option<TimeUnit>,
+    /// The unit of the column's numeric timestamps or amounts so far, once it was seen often enough.
+    pub(crate) unit: Option<Unit>,
 }
 
 /// How much of a run was appended.
@@ -68,7 +69,7 @@ pub(crate) struct Run<'a> {
 pub(crate) struct Taken {
     /// Values, nulls with them.
     pub(crate) rows: usize,
-    /// Of them numeric timestamps, all of the run's unit.
+    /// Of them numeric timestamps and amounts, all of the run's unit.
     pub(crate) units: u64,
 }
 

@@ -10,6 +10,7 @@ use arrow::datatypes::Date32Type;
 use crate::decode::column::{Cell, ColumnDecoder, Invalid, Run, Seen, Taken};
 use crate::decode::iso::{DAY, read_date};
 use crate::decode::timestamp;
+use crate::decode::units::Unit;
 use crate::decode::values::Values;
 use crate::error::Result;
 use crate::json::escape::unescape;
@@ -50,7 +51,8 @@ impl ColumnDecoder for DateColumn {
     fn push(&mut self, cell: Option<Cell<'_>>) -> Result<Seen, Invalid> {
         let value = cell.map(|cell| self.read(cell.raw)).transpose();
         self.values.push_option(value.ok().flatten().map(|(days, _)| days));
-        value.map(|value| Seen { unit: value.and_then(|(_, unit)| unit), ..Seen::default() })
+        let unit = |(_, unit): (_, Option<TimeUnit>)| unit.map(Unit::Time);
+        value.map(|value| Seen { unit: value.and_then(unit), ..Seen::default() })
     }
 
     fn push_plain(&mut self, run: Run<'_>) -> Taken {

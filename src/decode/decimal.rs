@@ -9,6 +9,7 @@ use crate::decode::column::{Bounds, Cell, ColumnDecoder, Invalid, Run, Seen, Tak
 use crate::decode::currency::exponent;
 use crate::decode::digits;
 use crate::decode::exact::{Exact, Misfit, Rounding};
+use crate::decode::units::Unit;
 use crate::decode::values::Values;
 use crate::error::Result;
 use crate::json::escape::unescape;
@@ -59,8 +60,8 @@ impl DecimalColumn {
 }
 
 impl DecimalRule {
-    fn read(&self, cell: Cell<'_>) -> Result<i128, Invalid> {
-        let number = match cell.raw.as_bytes().first() {
+    fn read(&self, cell: Cell<'_>) -> Result<(i128, Unit), Invalid> {
+        let (number, unit) = match cell.raw.as_bytes().first() {
             Some(b'"') => read_text(&unescape(cell.raw).0, self.rules.decimal_mark)?,
             _ => self.read_number(cell)?,
         };
@@ -77,16 +78,17 @@ impl DecimalRule {
             return Err(OVERFLOW);
         }
         self.bounds.check(value)?;
-        Ok(value)
+        Ok((value, unit))
     }
 
-    fn read_number(&self, cell: Cell<'_>) -> Result<Exact, Invalid> {
+    fn read_number(&self, cell: Cell<'_>) -> Result<(Exact, Unit), Invalid> {
         let (mut number, integer) =
             Exact::from_json(cell.raw).ok_or(Invalid::value("is not a decimal number"))?;
         if let (true, Some(units)) = (integer, &self.rules.integers) {
             number.exponent -= i64::from(minor_digits(units, cell.currency)?);
+            return Ok((number, Unit::Minor));
         }
-        Ok(number)
+        Ok((number, Unit::Major))
     }
 }
 
@@ -96,6 +98,13 @@ impl DecimalRule {
         let text = run.text.as_bytes();
         let mut range = span.range();
         let scale = u32::from(self.scale);
+        let unit = match (span.form(), &self.rules.integers) {
+            (Form::Integer, Some(_)) => Unit::Minor,
+            _ => Unit::Major,
+        };
+        if run.unit != Some(unit) {
+            return None;
+        }
         let units = match (span.form(), &self.rules.integers) {
             (Form::Integer, Some(MinorUnits::Digits(digits))) => u32::from(*digits),
             (Form::Integer, Some(MinorUnits::Currency(_))) => {
@@ -169,13 +178,20 @@ fn minor_digits(units: &MinorUnits, currency: Option<&str>) -> Result<u8, Invali
 
 impl ColumnDecoder for DecimalColumn {
     fn push(&mut self, cell: Option<Cell<'_>>) -> Result<Seen, Invalid> {
-        let value = cell.map(|cell| self.rule.read(cell)).transpose();
-        self.values.push_option(value.ok().flatten());
-        value.map(|_| Seen::default())
+        let read = cell.map(|cell| self.rule.read(cell)).transpose();
+        self.values.push_option(read.ok().flatten().map(|(value, _)| value));
+        read.map(|read| Seen { unit: read.map(|(_, unit)| unit), ..Seen::default() })
     }
 
     fn push_plain(&mut self, run: Run<'_>) -> Taken {
-        self.values.push_run(run, |row, span| self.rule.plain(run, row, span))
+        let mut units = 0;
+        let Self { values, rule, .. } = self;
+        let taken = values.push_run(run, |row, span| {
+            let value = rule.plain(run, row, span)?;
+            units += 1;
+            Some(value)
+        });
+        Taken { units, ..taken }
     }
 
     fn finish(&mut self) -> Result<ArrayRef> {
@@ -185,7 +201,7 @@ impl ColumnDecoder for DecimalColumn {
 }
 
 /// Reads a string in major units: an optional sign, digits, at most one decimal mark, groups of three.
-fn read_text(text: &str, declared: Option<char>) -> Result<Exact, Invalid> {
+fn read_text(text: &str, declared: Option<char>) -> Result<(Exact, Unit), Invalid> {
     let (negative, digits) = match text.as_bytes() {
         [b'-', rest @ ..] => (true, rest),
         [b'+', rest @ ..] => (false, rest),
@@ -205,7 +221,8 @@ fn read_text(text: &str, declared: Option<char>) -> Result<Exact, Invalid> {
     if whole.is_empty() && fraction.is_empty() {
         return Err(Invalid::value("is not a decimal number"));
     }
-    Ok(number)
+    let is_guessed = declared.is_none() && mark == Some(b',');
+    Ok((number, if is_guessed { Unit::Comma } else { Unit::Major }))
 }
 
 /// Which byte is the decimal mark and which groups digits.

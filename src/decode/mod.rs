@@ -31,6 +31,7 @@ mod strings;
 mod text;
 mod timestamp;
 mod types;
+pub mod units;
 mod valid;
 mod values;
 

@@ -6,8 +6,9 @@
 use serde::{Deserialize, Serialize};
 
 use crate::decode::extent::{Extent, Few};
+use crate::decode::units::Units;
 use crate::json::span::Kind;
-use crate::spec::table::{FieldType, Scalar, TimeUnit};
+use crate::spec::table::{FieldType, Scalar};
 
 /// Samples that are kept of one observation (DESIGN §7).
 const MAX_SAMPLES: usize = 3;
@@ -57,7 +58,7 @@ pub struct FieldShape {
     pub kinds: Kinds,
     /// The pointers in declared order, and how often each gave the value.
     pub pointers: Vec<PointerShape>,
-    /// Units of numeric timestamps.
+    /// Units of numeric timestamps and of amounts.
     pub units: Units,
     /// Values outside `known`.
     pub unknown: Sighting,
@@ -182,73 +183,6 @@ impl Kinds {
     /// Values of all kinds.
     pub fn count(&self) -> u64 {
         self.seen().map(|(_, sighting)| sighting.count).sum()
-    }
-}
-
-/// Sightings by unit of numeric timestamps, and which came first.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Units {
-    /// The unit of the first number: `s`, `ms`, `us` or `ns`.
-    pub first: Option<String>,
-    /// Seconds.
-    #[serde(skip_serializing_if = "Sighting::is_none")]
-    pub s: Sighting,
-    /// Milliseconds.
-    #[serde(skip_serializing_if = "Sighting::is_none")]
-    pub ms: Sighting,
-    /// Microseconds.
-    #[serde(skip_serializing_if = "Sighting::is_none")]
-    pub us: Sighting,
-    /// Nanoseconds.
-    #[serde(skip_serializing_if = "Sighting::is_none")]
-    pub ns: Sighting,
-}
-
-impl Units {
-    /// The units that were seen, by name.
-    pub fn seen(&self) -> impl Iterator<Item = (&'static str, &Sighting)> {
-        [("s", &self.s), ("ms", &self.ms), ("us", &self.us), ("ns", &self.ns)]
-            .into_iter()
-            .filter(|(_, sighting)| sighting.count > 0)
-    }
-
-    /// The unit of the first number, once there are samples enough of it.
-    pub(crate) fn settled(&self) -> Option<TimeUnit> {
-        let (unit, sighting) = match self.first.as_deref()? {
-            "s" => (TimeUnit::Seconds, &self.s),
-            "ms" => (TimeUnit::Millis, &self.ms),
-            "us" => (TimeUnit::Micros, &self.us),
-            _ => (TimeUnit::Nanos, &self.ns),
-        };
-        sighting.is_settled().then_some(unit)
-    }
-
-    /// Counts more numbers of a settled unit.
-    pub(crate) fn count(&mut self, unit: TimeUnit, more: u64) {
-        self.get_mut(unit).1.count += more;
-    }
-
-    fn get_mut(&mut self, unit: TimeUnit) -> (&'static str, &mut Sighting) {
-        match unit {
-            TimeUnit::Seconds => ("s", &mut self.s),
-            TimeUnit::Millis => ("ms", &mut self.ms),
-            TimeUnit::Micros => ("us", &mut self.us),
-            TimeUnit::Nanos => ("ns", &mut self.ns),
-        }
-    }
-
-    /// Counts a number's unit; whether it is another than the first.
-    pub(crate) fn see(&mut self, unit: TimeUnit, raw: &str, place: impl FnOnce() -> Place) -> bool {
-        let (name, sighting) = self.get_mut(unit);
-        sighting.see(Some(raw), place);
-        match &self.first {
-            Some(first) => first != name,
-            None => {
-                self.first = Some(name.to_owned());
-                false
-            }
-        }
     }
 }
 

@@ -14,6 +14,7 @@ use crate::decode::column::{Cell, ColumnDecoder, Invalid, Run, Seen, Taken};
 use crate::decode::digits;
 use crate::decode::exact::{Exact, Rounding};
 use crate::decode::iso::{Written, read_instant};
+use crate::decode::units::Unit;
 use crate::decode::values::Values;
 use crate::error::Result;
 use crate::json::escape::unescape;
@@ -53,7 +54,7 @@ fn plain_number(rules: &TimeRules, run: Run<'_>, span: Span) -> Option<i64> {
         number if number <= MICROS => TimeUnit::Micros,
         _ => TimeUnit::Nanos,
     });
-    if run.unit != Some(unit) {
+    if run.unit != Some(Unit::Time(unit)) {
         return None;
     }
     let micros = match unit {
@@ -79,7 +80,8 @@ impl ColumnDecoder for TimestampColumn {
     fn push(&mut self, cell: Option<Cell<'_>>) -> Result<Seen, Invalid> {
         let value = cell.map(|cell| read(cell.raw, &self.rules)).transpose();
         self.values.push_option(value.ok().flatten().map(|instant| instant.micros));
-        value.map(|instant| Seen { unit: instant.and_then(|i| i.unit), ..Seen::default() })
+        let unit = |instant: Instant| instant.unit.map(Unit::Time);
+        value.map(|instant| Seen { unit: instant.and_then(unit), ..Seen::default() })
     }
 
     fn push_plain(&mut self, run: Run<'_>) -> Taken {

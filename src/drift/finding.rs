@@ -27,7 +27,7 @@ pub enum FindingKind {
     Renamed,
     /// A value nulled by `on_invalid`.
     InvalidValue,
-    /// Two time units in one column.
+    /// Two units of time, or two notations of amounts, in one column.
     MixedUnits,
     /// A share of nulls that is far from that of earlier windows.
     NullRate,

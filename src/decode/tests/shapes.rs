@@ -52,6 +52,39 @@ fn observes_undeclared_paths() {
     assert_eq!((shape.fields[0].absent.count, shape.fields[0].null), (3, 1));
 }
 
+/// Notations of one column: an integer of minor units, major units as a number or a text, a comma that nobody declared.
+#[test]
+fn observes_how_amounts_are_written() {
+    use crate::spec::table::MinorUnits;
+    let amount = || field("a", FieldType::Scalar(Scalar::Decimal { precision: 18, scale: 2 }));
+    let seen = |field: Field, amounts: &[&str]| {
+        let records: Vec<String> =
+            amounts.iter().cycle().take(60).map(|amount| format!("{{\"a\":{amount}}}")).collect();
+        let (decoder, _) = decode(table(vec![field]), &format!("[{}]", records.join(",")));
+        let units = &decoder.shape().fields[0].units;
+        let counts: Vec<_> = units.seen().map(|(unit, sighting)| (unit, sighting.count)).collect();
+        (units.first.clone().unwrap_or_default(), counts)
+    };
+    let mut minor = amount();
+    minor.decimal.integers = Some(MinorUnits::Digits(2));
+    let all = ["38000", "null", "\"380.00\"", "380.0", "\"1.234,50\""];
+    assert_eq!(
+        seen(minor, &all),
+        (
+            "minor_units".into(),
+            vec![("minor_units", 12), ("major_units", 24), ("decimal_comma", 12)]
+        )
+    );
+    let major = ["380", "380.5", "\"1,234.50\"", "\"380\""];
+    assert_eq!(seen(amount(), &major), ("major_units".into(), vec![("major_units", 60)]));
+    let mut comma = amount();
+    comma.decimal.decimal_mark = Some(',');
+    assert_eq!(
+        seen(comma, &["\"1.234,50\"", "\"7\""]),
+        ("major_units".into(), vec![("major_units", 60)])
+    );
+}
+
 /// "`count` (records concerned)": two items of an array are one record.
 #[test]
 fn array_items_count_once_a_record() {

@@ -211,6 +211,29 @@ fn new_and_invalid_values_and_mixed_units() {
     assert_eq!(report.findings[2].samples, ["1773705600000"]);
 }
 
+/// Cents beside rupees is money a hundred times too large or too small: it is said, also where each value is read right.
+#[test]
+fn amounts_in_two_units() {
+    use crate::spec::table::MinorUnits;
+    let decimal = FieldType::Scalar(Scalar::Decimal { precision: 18, scale: 2 });
+    let mut amount = field("amount", decimal, &["/amount"]);
+    amount.decimal.integers = Some(MinorUnits::Digits(2));
+    let table = table(vec![id(), amount]);
+    let cents = r#"[{"id":"a","amount":38000},{"id":"b","amount":100}]"#;
+    assert_eq!(brief(&compare(&table, cents, None)), [""; 0]);
+    let both =
+        r#"[{"id":"a","amount":38000},{"id":"b","amount":"380.00"},{"id":"c","amount":1.5}]"#;
+    let report = compare(&table, both, None);
+    assert_eq!(brief(&report), ["mixed_units /amount 2"]);
+    let finding = &report.findings[0];
+    assert_eq!(finding.expected, "one unit, minor_units as in the first record");
+    assert_eq!(finding.samples, ["\"380.00\"", "1.5"]);
+    let rupees = r#"[{"id":"a","amount":380.5}]"#;
+    let report = compare(&table, rupees, Some(cents));
+    assert_eq!(brief(&report), ["mixed_units /amount 1"]);
+    assert_eq!(report.findings[0].expected, "minor_units as in earlier windows");
+}
+
 /// "One finding a kind and path": several columns may read one path.
 #[test]
 fn one_finding_a_kind_and_path() {
