@@ -37,6 +37,8 @@ type Bucket = RateLimiter<NotKeyed, InMemoryState, RuntimeClock, NoOpMiddleware<
 #[derive(Debug)]
 pub(super) struct Limiter {
     buckets: Vec<Bucket>,
+    /// The time between two requests at this process's share of the tightest limit.
+    apart: Duration,
     clock: RuntimeClock,
     max_wait: Duration,
     /// First come, first served: whoever holds it is the only one that waits for the buckets.
@@ -52,7 +54,7 @@ impl Limiter {
         let clock = RuntimeClock(Instant::now());
         let (part, parts) = limit.share;
         let share = f64::from(part) / f64::from(parts);
-        let mut buckets = Vec::new();
+        let (mut buckets, mut apart) = (Vec::new(), Duration::ZERO);
         for (key, rate, period) in
             [("per_second", limit.per_second, 1.0), ("per_minute", limit.per_minute, 60.0)]
         {
@@ -68,12 +70,18 @@ impl Limiter {
                     )
                     .hint("declare a limit above 0 and a share such as 1/2")
                 })?;
+            apart = apart.max(quota);
             // A spacing under a nanosecond is no limit.
             if let Some(quota) = Quota::with_period(quota) {
                 buckets.push(RateLimiter::direct_with_clock(quota, clock.clone()));
             }
         }
-        Ok(Self { buckets, clock, max_wait: limit.max_wait, turnstile: Mutex::new(()) })
+        Ok(Self { buckets, apart, clock, max_wait: limit.max_wait, turnstile: Mutex::new(()) })
+    }
+
+    /// The time between two requests, as the tightest limit has it.
+    pub(super) fn apart(&self) -> Duration {
+        self.apart
     }
 
     /// Waits until a request may be sent.
@@ -124,7 +132,7 @@ mod tests {
 
     fn limit(per_second: Option<f64>, per_minute: Option<f64>, share: (u32, u32)) -> RateLimit {
         let max_wait = Duration::from_secs(10);
-        RateLimit { per_second, per_minute, reserve: 0.1, share, max_wait }
+        RateLimit { per_second, per_minute, reserve: 0.1, share, max_wait, shared: None }
     }
 
     async fn spent(limiter: &Limiter, requests: u32) -> Duration {

@@ -126,6 +126,17 @@ pub struct RateLimit {
     pub share: (u32, u32),
     /// The longest wait for a quota. Default 15 min.
     pub max_wait: Duration,
+    /// Where the limits are kept that several processes share.
+    pub shared: Option<SharedPace>,
+}
+
+/// Limits that processes share, on whatever machine they are.
+#[derive(Clone, Debug)]
+pub struct SharedPace {
+    /// The URL of a Redis, `redis://` or `rediss://`, with its credentials.
+    pub redis: SecretRef,
+    /// The name under which they share.
+    pub key: String,
 }
 
 /// How often and how long a failed request is tried again.

@@ -1,7 +1,7 @@
 //! One pace a process and API: what is declared, what the API's headers say, and what it refuses.
 //!
 //! ```text
-//! turnstile -> declared buckets -> gate { asked to wait? quota left? brake } -> request -> answer -> gate
+//! turnstile -> declared buckets, or the slot of all processes -> gate { asked to wait? quota left? brake } -> request -> answer -> gate
 //! ```
 //!
 //! # How 40 windows share a quota that nobody declared
@@ -15,6 +15,7 @@
 
 mod brake;
 mod quotas;
+mod shared;
 mod skew;
 mod state;
 
@@ -32,6 +33,7 @@ use crate::clock::Clock;
 use crate::error::{Error, ErrorKind, Result};
 use crate::http::limiter::Limiter;
 use crate::http::pace::quotas::Part;
+use crate::http::pace::shared::{Shared, Slot};
 use crate::http::pace::state::{Gate, State, Why};
 use crate::http::quota;
 use crate::http::retry::retry_after;
@@ -47,6 +49,8 @@ const JITTER: f64 = 1.25;
 #[derive(Debug)]
 pub(super) struct Pace {
     limiter: Limiter,
+    /// Where the limits are those of many processes.
+    shared: Option<Arc<Shared>>,
     part: Part,
     /// The longest wait for a quota, and the longest that an API may ask for.
     max_wait: Duration,
@@ -96,6 +100,7 @@ impl Pace {
         let (part, parts) = limit.share;
         Ok(Self {
             limiter: Limiter::new(limit)?,
+            shared: Shared::new(limit),
             part: Part { reserve: limit.reserve, share: f64::from(part) / f64::from(parts) },
             max_wait: limit.max_wait,
             max_asked: retry.max_wait.mul_f64(JITTER),
@@ -115,7 +120,7 @@ impl Pace {
         let (began, kept) = (Instant::now(), self.state().kept(Instant::now()));
         let mut turn = std::pin::pin!(async {
             let turn = Arc::clone(&self.turnstile).lock_owned().await;
-            self.limiter.wait().await?;
+            self.slot().await?;
             let mut permit = self.gate().await?;
             self.state().keeps_since(Some(Instant::now()));
             permit.turn = Some(turn);
@@ -135,11 +140,49 @@ impl Pace {
         }
     }
 
+    /// Waits until the declared limits allow a request: those of all processes, or this one's part of them.
+    async fn slot(&self) -> Result<()> {
+        let Some(shared) = &self.shared else { return self.limiter.wait().await };
+        match shared.reserve(self.max_wait).await? {
+            Slot::In(wait) => {
+                let until = Instant::now() + wait;
+                self.tell(until, wait, Why::Quota);
+                let _waiting = Waiting(self);
+                tokio::time::sleep_until(until).await;
+                Ok(())
+            }
+            Slot::Late(wait) => self.allow(wait, Why::Quota),
+            Slot::Away { first } => {
+                if first {
+                    // All processes are told at once, and none may send at once.
+                    let apart = self.limiter.apart().mul_f64(1.0 + rand::random::<f64>());
+                    tokio::time::sleep(apart).await;
+                }
+                self.limiter.wait().await
+            }
+        }
+    }
+
+    /// This process's part of a quota that headers tell: all of it where the slots are shared.
+    fn part(&self) -> Part {
+        match &self.shared {
+            Some(shared) if shared.rules() => Part { share: 1.0, ..self.part },
+            _ => self.part,
+        }
+    }
+
+    /// Tells other processes until when the API is to be left alone.
+    fn share(&self, until: Option<Instant>) {
+        if let (Some(shared), Some(until)) = (&self.shared, until) {
+            shared.hold(until.saturating_duration_since(Instant::now()));
+        }
+    }
+
     async fn gate(self: &Arc<Self>) -> Result<Permit> {
         loop {
             let changed = self.changed.notified();
             let now = Instant::now();
-            let gate = self.state().gate(now, self.part);
+            let gate = self.state().gate(now, self.part());
             let until = match gate {
                 Gate::Open { first } => {
                     return Ok(Permit {
@@ -200,7 +243,11 @@ impl Pace {
 
     /// Keeps all requests back for `wait`, which the API asked one of them to.
     pub(super) fn hold(&self, wait: Duration) {
-        self.state().hold(Instant::now(), wait);
+        let mut state = self.state();
+        state.hold(Instant::now(), wait);
+        let until = state.asked();
+        drop(state);
+        self.share(until);
         self.changed.notify_one();
     }
 
@@ -280,7 +327,9 @@ impl Permit {
             wall,
             first: self.first,
         });
+        let closed = state.closed(now, self.pace.part());
         drop(state);
+        self.pace.share(closed);
         self.pace.changed.notify_one();
     }
 }

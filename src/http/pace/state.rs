@@ -201,6 +201,16 @@ impl State {
         Gate::Open { first }
     }
 
+    /// The instant before which nothing is sent for a quota that is used up, or as the API asked.
+    pub(super) fn closed(&mut self, now: Instant, part: Part) -> Option<Instant> {
+        let asked = self.asked.filter(|asked| *asked > now);
+        let used_up = match self.quotas.room(now, self.in_flight, part) {
+            Some((Room::No, until)) => Some(until),
+            _ => None,
+        };
+        asked.max(used_up)
+    }
+
     /// From now on one goes first.
     fn want(&mut self, after_reset: bool) {
         self.first = First::Wanted { after_reset };

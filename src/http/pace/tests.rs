@@ -162,6 +162,7 @@ fn limits() -> (RateLimit, Retry) {
         reserve: 0.1,
         share: (1, 1),
         max_wait: Duration::from_secs(900),
+        shared: None,
     };
     (limit, Retry { max_attempts: 5, max_wait: Duration::from_secs(60) })
 }

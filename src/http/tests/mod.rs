@@ -122,6 +122,7 @@ impl Run {
                 reserve: 0.1,
                 share: (1, 1),
                 max_wait: Duration::from_secs(900),
+                shared: None,
             },
             retry: Retry { max_attempts: 3, max_wait: Duration::from_millis(20) },
             checkpoint_every: Duration::from_secs(30),

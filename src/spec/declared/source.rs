@@ -114,6 +114,22 @@ pub(crate) struct RateLimit {
     /// The longest wait for a quota; beyond it the run saves a checkpoint and ends. Default 15m.
     #[schemars(extend("examples" = ["60s"]))]
     pub(crate) max_wait: Option<String>,
+    /// Keeps the limits for several runs at once, on whatever machine they are: then all of them together keep to
+    /// `per_second` and `per_minute`, and a wait that the API asks of one is kept by all. While it is away each run keeps
+    /// to its `share`.
+    pub(crate) shared: Option<SharedPace>,
+}
+
+/// Limits that several runs share.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SharedPace {
+    /// Where the URL of a Redis is found: redis://:PASSWORD@HOST:6379/0, or rediss:// for TLS.
+    #[schemars(required)]
+    pub(crate) redis: Option<Secret>,
+    /// The name under which they share: runs of other names do not meet.
+    #[schemars(required, regex(pattern = "^[A-Za-z0-9._-]{1,100}$"), extend("examples" = ["gateway"]))]
+    pub(crate) key: Option<String>,
 }
 
 /// How often and how long a failed request is tried again.

@@ -9,7 +9,7 @@ use crate::spec::declared::source as declared;
 use crate::spec::document::{Document, Place};
 use crate::spec::resolve::secret::secret;
 use crate::spec::resolve::values::{duration, is_header_value, path, size, timeout};
-use crate::spec::source::{ClientCert, Http, Proxy, RateLimit, Retry};
+use crate::spec::source::{ClientCert, Http, Proxy, RateLimit, Retry, SharedPace};
 
 /// Resolves `http`.
 pub(super) fn http(
@@ -174,13 +174,35 @@ pub(super) fn rate_limit(
     }
     let at = place.key("max_wait");
     let max_wait = duration(document, &at, written.max_wait.as_deref(), Duration::from_secs(900));
+    let shared = match &written.shared {
+        None => Some(None),
+        Some(written) => shared(document, &place.key("shared"), written).map(Some),
+    };
     (document.found() == before).then_some(RateLimit {
         per_second: written.per_second,
         per_minute: written.per_minute,
         reserve,
         share: (1, parts?),
         max_wait: max_wait?,
+        shared: shared?,
     })
+}
+
+fn shared(
+    document: &mut Document,
+    place: &Place,
+    written: &declared::SharedPace,
+) -> Option<SharedPace> {
+    let redis = secret(document, &place.key("redis"), written.redis.as_ref());
+    let key = written.key.as_deref().unwrap_or_default();
+    let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    if !(1..=100).contains(&key.len()) || !key.chars().all(fits) {
+        document
+            .error(&place.key("key"), "`key` must be a name of letters, digits, `.`, `_` and `-`")
+            .hint("runs of the same key share the limits: key: gateway");
+        return None;
+    }
+    Some(SharedPace { redis: redis?, key: key.to_owned() })
 }
 
 /// Resolves `retry`.
