@@ -7,7 +7,8 @@
 use crate::decode::cells::Cells;
 use crate::decode::column::{Run, Taken};
 use crate::decode::plan::{Outcome, Plan};
-use crate::decode::shape::{FieldShape, Place};
+use crate::decode::shape::FieldShape;
+use crate::decode::sighting::Place;
 use crate::json::grid::LANES;
 use crate::json::span::{Form, Kind, Span};
 use crate::json::tape::Tape;

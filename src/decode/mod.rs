@@ -26,6 +26,7 @@ mod number;
 mod plan;
 pub mod record;
 pub mod shape;
+pub mod sighting;
 mod strays;
 mod strings;
 mod text;

@@ -6,7 +6,8 @@
 use crate::decode::cells::Cells;
 use crate::decode::column::{Cell, ColumnDecoder, Invalid};
 use crate::decode::record::Reject;
-use crate::decode::shape::{FieldShape, Place, PointerShape, natural_kinds};
+use crate::decode::shape::{FieldShape, PointerShape, natural_kinds};
+use crate::decode::sighting::Place;
 use crate::decode::types::decoder_of;
 use crate::error::Result;
 use crate::json::span::{Form, Kind};

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use crate::decode::shape::shorten;
+use crate::decode::sighting::shorten;
 use crate::json::tape::Refusal;
 
 /// A record that was refused: where it stood, why, and its exact text.

@@ -6,21 +6,13 @@
 use serde::{Deserialize, Serialize};
 
 use crate::decode::extent::{Extent, Few};
+use crate::decode::sighting::{Place, Sighting, shorten};
 use crate::decode::units::Units;
 use crate::json::span::Kind;
 use crate::spec::table::{FieldType, Scalar};
 
-/// Samples that are kept of one observation (DESIGN §7).
-const MAX_SAMPLES: usize = 3;
-
-/// After so many values no further sample is looked for.
-const SAMPLED: u64 = 16;
-
 /// Values outside `known` that are told apart.
 const MAX_VALUES: usize = 100;
-
-/// The longest sample, in characters.
-const MAX_SHOWN: usize = 60;
 
 /// The observations of a window so far.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -101,32 +93,6 @@ pub struct ValueCount {
     pub count: u64,
 }
 
-/// Something that was seen: how often, where first, and what it looked like.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Sighting {
-    /// Records concerned.
-    pub count: u64,
-    /// The first of them.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub first_seen: Option<Place>,
-    /// Up to three values, shortened to 60 characters.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub samples: Vec<String>,
-}
-
-/// A record's place in a window.
-#[derive(
-    Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema,
-)]
-pub struct Place {
-    /// The page, from 1.
-    pub page: u64,
-    /// The record in the page, from 0.
-    pub index: u64,
-    /// Its primary key's values, joined by commas; absent where the table has none or the record lacks it.
-    pub key: Option<String>,
-}
-
 /// Sightings by JSON kind.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -186,35 +152,6 @@ impl Kinds {
     }
 }
 
-impl Sighting {
-    /// Whether nothing was seen.
-    pub fn is_none(&self) -> bool {
-        self.count == 0
-    }
-
-    /// Whether there are samples enough, so that more of the same need only be counted.
-    pub(crate) fn is_settled(&self) -> bool {
-        self.count >= SAMPLED
-    }
-
-    /// Counts one more; only the first few cost more than that.
-    pub(crate) fn see(&mut self, raw: Option<&str>, place: impl FnOnce() -> Place) {
-        self.count += 1;
-        if self.count > SAMPLED {
-            return;
-        }
-        if self.first_seen.is_none() {
-            self.first_seen = Some(place());
-        }
-        if let Some(raw) = raw.filter(|_| self.samples.len() < MAX_SAMPLES) {
-            let sample = shorten(raw);
-            if !self.samples.contains(&sample) {
-                self.samples.push(sample);
-            }
-        }
-    }
-}
-
 impl FieldShape {
     /// Counts a value outside `known`.
     pub(crate) fn see_unknown(&mut self, value: &str, place: impl FnOnce() -> Place) {
@@ -245,15 +182,4 @@ pub fn natural_kinds(kind: &FieldType) -> &'static [Kind] {
         FieldType::Json => &Kind::ALL,
         FieldType::List(_) => &[Kind::Array],
     }
-}
-
-/// A value as it is shown: on one line, 60 characters at most.
-pub(crate) fn shorten(raw: &str) -> String {
-    let mut shown: String =
-        raw.chars().take(MAX_SHOWN).map(|c| if c.is_control() { ' ' } else { c }).collect();
-    if raw.chars().nth(MAX_SHOWN).is_some() {
-        shown.pop();
-        shown.push('…');
-    }
-    shown
 }

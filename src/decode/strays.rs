@@ -1,7 +1,8 @@
 //! Undeclared values: counted by path and kind, and a reason to refuse their record where the policy says so.
 
 use crate::decode::record::{Reject, quote};
-use crate::decode::shape::{PathShape, Place, Shape};
+use crate::decode::shape::{PathShape, Shape};
+use crate::decode::sighting::Place;
 use crate::json::tape::{Stray, Tape};
 
 /// What the counting of a window's undeclared values needs to know of each path.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::decode::shape::{Place, Sighting};
+use crate::decode::sighting::{Place, Sighting};
 use crate::spec::table::TimeUnit;
 
 /// What a value counts.

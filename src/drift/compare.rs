@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use crate::decode::shape::{FieldShape, Kinds, PathShape, Place, Shape, Sighting, natural_kinds};
+use crate::decode::shape::{FieldShape, Kinds, PathShape, Shape, natural_kinds};
+use crate::decode::sighting::{Place, Sighting};
 use crate::drift::finding::{Finding, FindingKind, joined};
 use crate::drift::history::History;
 use crate::drift::profile::FieldProfile;

@@ -6,7 +6,7 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-use crate::decode::shape::{Place, Sighting};
+use crate::decode::sighting::{Place, Sighting};
 use crate::spec::table::{DriftAction, DriftPolicy};
 
 /// The kinds of drift.

@@ -8,7 +8,8 @@ use std::collections::BTreeMap;
 use chrono::{Datelike as _, TimeDelta};
 
 use crate::decode::extent::Extent;
-use crate::decode::shape::{FieldShape, Sighting, ValueCount};
+use crate::decode::shape::{FieldShape, ValueCount};
+use crate::decode::sighting::Sighting;
 use crate::drift::compare::{Comparison, Draft, answering_path, share};
 use crate::drift::finding::FindingKind;
 use crate::drift::history::Past;

@@ -1,6 +1,7 @@
 //! Renamed paths: one vanished as another of the same kind appeared, or a fallback pointer took over.
 
-use crate::decode::shape::{FieldShape, PathShape, Shape, Sighting, natural_kinds};
+use crate::decode::shape::{FieldShape, PathShape, Shape, natural_kinds};
+use crate::decode::sighting::Sighting;
 use crate::drift::finding::joined;
 use crate::drift::history::History;
 use crate::drift::profile::FieldProfile;

@@ -1,7 +1,8 @@
 //! The shape: what is counted, what is bounded, how it is resumed, and `discard_row`.
 
 use super::*;
-use crate::decode::shape::{Place, Shape};
+use crate::decode::shape::Shape;
+use crate::decode::sighting::Place;
 use crate::json::span::Kind;
 
 #[test]
