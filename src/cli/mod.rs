@@ -15,6 +15,7 @@ mod init;
 mod land;
 mod logging;
 mod man;
+mod markup;
 mod metrics_file;
 mod peek;
 mod plan;

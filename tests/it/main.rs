@@ -27,6 +27,7 @@ mod reach;
 mod reconcile;
 mod redecode;
 mod resume;
+mod status;
 mod support;
 mod vacuum;
 mod webhook;

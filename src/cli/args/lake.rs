@@ -20,8 +20,19 @@ pub struct StatusArgs {
     #[arg(long, conflicts_with = "format")]
     pub files: bool,
     /// How the result is written.
-    #[arg(long, value_enum, value_name = "FORMAT", default_value_t = Format::Table)]
-    pub format: Format,
+    #[arg(long, value_enum, value_name = "FORMAT", default_value_t = StatusFormat::Table)]
+    pub format: StatusFormat,
+}
+
+/// How a lake's status is written on stdout.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum StatusFormat {
+    /// A short table for people; of one table also its days.
+    Table,
+    /// One JSON document.
+    Json,
+    /// One HTML file: the days as calendars.
+    Html,
 }
 
 /// Options of `sql`.

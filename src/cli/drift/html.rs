@@ -1,9 +1,9 @@
 //! The drift of a lake as one HTML file: no script, no network, light and dark, from a phone to a wide screen.
 
 use crate::cli::drift::document::{Document, StreamDrift};
-use crate::cli::drift::markup::escaped;
 use crate::cli::drift::timeline;
 use crate::cli::drift::words::{heading, meaning, path, percent, place, seen, since};
+use crate::cli::markup::escaped;
 use crate::cli::render::counted;
 use crate::drift::changes::Change;
 use crate::drift::finding::action_name;

@@ -18,7 +18,6 @@ use crate::manifest::version::{Drift, State};
 mod document;
 mod html;
 mod markdown;
-mod markup;
 mod patch;
 mod sarif;
 mod timeline;

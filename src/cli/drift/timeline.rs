@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::cli::drift::document::StreamDrift;
-use crate::cli::drift::markup::escaped;
+use crate::cli::markup::escaped;
 use crate::cli::render::bounds;
 use crate::drift::profile::Profile;
 

@@ -3,7 +3,7 @@
 use crate::cli::render::one_line;
 
 /// Text of others in one line, with nothing that is HTML.
-pub(super) fn escaped(text: &str) -> String {
+pub(crate) fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in one_line(text).chars() {
         match c {

@@ -1,11 +1,15 @@
-//! `lakeward status`: the windows of a lake, and the exact files that readers should use.
+//! `lakeward status`: the windows and days of a lake, and the exact files that readers should use.
+
+mod calendar;
+mod days;
+mod page;
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
-use crate::cli::args::lake::StatusArgs;
-use crate::cli::args::values::Format;
+use crate::cli::args::lake::{StatusArgs, StatusFormat};
 use crate::cli::render::{Align, TextTable, json, out, shortened, shown, thousands};
+use crate::cli::status::days::{Calendar, calendars};
 use crate::cli::tables::chosen;
 use crate::error::Result;
 use crate::lake::store::Lake;
@@ -24,8 +28,13 @@ pub(crate) async fn run(args: StatusArgs) -> Result<u8> {
     }
     match (args.files, args.format) {
         (true, _) => out(&files(&lake, &snapshots))?,
-        (false, Format::Json) => json(&document(&lake, &snapshots))?,
-        (false, Format::Table) => out(&table(&lake, &snapshots))?,
+        (false, StatusFormat::Json) => json(&document(&lake, &snapshots))?,
+        (false, StatusFormat::Html) => out(&page::page(lake.describe(), &calendars(&snapshots)))?,
+        (false, StatusFormat::Table) => {
+            // Of all tables at once the days would bury the windows.
+            let days = args.table.is_some().then(|| calendar::text(&calendars(&snapshots)));
+            out(&(table(&lake, &snapshots) + &days.unwrap_or_default()))?;
+        }
     }
     Ok(0)
 }
@@ -40,6 +49,7 @@ fn files(lake: &Lake, snapshots: &[Snapshot]) -> String {
 struct Document<'a> {
     lake: &'a str,
     windows: Vec<Entry<'a>>,
+    calendars: Vec<Calendar<'a>>,
 }
 
 #[derive(Serialize)]
@@ -65,7 +75,11 @@ struct Entry<'a> {
 
 fn document<'a>(lake: &'a Lake, snapshots: &'a [Snapshot]) -> Document<'a> {
     let windows = snapshots.iter().flat_map(|snapshot| &snapshot.windows);
-    Document { lake: lake.describe(), windows: windows.map(entry).collect() }
+    Document {
+        lake: lake.describe(),
+        windows: windows.map(entry).collect(),
+        calendars: calendars(snapshots),
+    }
 }
 
 fn entry(window: &WindowState) -> Entry<'_> {
