@@ -19,6 +19,11 @@ use tokio::time::Instant;
 use crate::error::{Error, ErrorKind, Result};
 use crate::spec::source::RateLimit;
 
+/// Seconds by which a limit's period is taken to be longer where several processes share it: a request leaves up to that
+/// much later than its turn, and where those before a period's beginning are late, and those at its end are not, it has
+/// too many.
+pub(super) const LATE: f64 = 0.05;
+
 /// The runtime's clock, so that a limiter and the sleep that waits for it agree.
 #[derive(Clone, Debug)]
 struct RuntimeClock(Instant);
@@ -54,12 +59,13 @@ impl Limiter {
         let clock = RuntimeClock(Instant::now());
         let (part, parts) = limit.share;
         let share = f64::from(part) / f64::from(parts);
+        let late = if limit.shared.is_some() { LATE } else { 0.0 };
         let (mut buckets, mut apart) = (Vec::new(), Duration::ZERO);
         for (key, rate, period) in
             [("per_second", limit.per_second, 1.0), ("per_minute", limit.per_minute, 60.0)]
         {
             let Some(rate) = rate else { continue };
-            let quota = Duration::try_from_secs_f64(period / (rate * share))
+            let quota = Duration::try_from_secs_f64((period + late) / (rate * share))
                 .ok()
                 .filter(|_| rate > 0.0)
                 .filter(|spacing| *spacing <= Duration::from_secs(366 * 86_400))

@@ -12,15 +12,13 @@ use redis::{AsyncConnectionConfig, Client, RedisError, Script};
 use tokio::time::Instant;
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::http::limiter::LATE;
 use crate::spec::source::{RateLimit, SharedPace};
 
 /// How long Redis may take to be reached or to answer before it is away.
 const PATIENCE: Duration = Duration::from_secs(1);
 /// How often one that is away is looked for.
 const AGAIN: Duration = Duration::from_secs(2);
-/// How much longer than declared a limit's period is taken to be: a request leaves up to that much later than its slot, and
-/// where those before a period's beginning are late, and those at its end are not, it has too many.
-const LATE: f64 = 0.05;
 /// A wait that ends so soon after one that was told is not told again.
 const SLACK: Duration = Duration::from_millis(50);
 
