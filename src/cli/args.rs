@@ -15,7 +15,7 @@ use crate::cli::args::lake::{
     CompactArgs, DriftArgs, RedecodeArgs, RejectsArgs, SqlArgs, StatusArgs, VacuumArgs, VerifyArgs,
 };
 use crate::cli::args::landing::{LandArgs, ReconcileArgs};
-use crate::cli::args::values::{Format, duration, instant, size};
+use crate::cli::args::values::{Format, Jobs, duration, instant, jobs, size};
 use crate::cli::args::webhook::{InboxArgs, ServeArgs};
 use crate::cli::examples::{
     CHECK_EXAMPLES, COMPACT_EXAMPLES, DEMO_EXAMPLES, DRIFT_EXAMPLES, EXITS, EXTRACT_EXAMPLES,
@@ -231,9 +231,9 @@ pub struct ExtractArgs {
     /// The full windows of the last DURATION, fetched anew (implies --refresh).
     #[arg(long, value_name = "DURATION", value_parser = duration, conflicts_with_all = ["date", "from", "to"])]
     pub lookback: Option<Duration>,
-    /// Windows in flight at once.
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=256))]
-    pub jobs: u16,
+    /// Windows in flight at once; `auto` for as many as pay on this machine and fit in --memory.
+    #[arg(long, value_name = "N", default_value = "1", value_parser = jobs)]
+    pub jobs: Jobs,
     /// Memory that the pages, row groups and keys of all jobs share, such as 256MiB; a million keys take 30 MB.
     #[arg(long, value_name = "SIZE", value_parser = size)]
     pub memory: Option<u64>,

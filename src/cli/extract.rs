@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::cli::args::values::Format;
+use crate::cli::args::values::{Format, Jobs};
 use crate::cli::args::{ExtractArgs, LogFormat};
 use crate::cli::render::{Align, TextTable, json, out, shown, thousands};
 use crate::cli::{failures, metrics_file, progress, selection, signals};
@@ -53,7 +53,10 @@ async fn report(args: ExtractArgs, run_id: String) -> Result<RunReport> {
         units,
         refresh: args.refresh || args.lookback.is_some(),
         accept_drift: args.accept_drift,
-        jobs: usize::from(args.jobs),
+        jobs: match args.jobs {
+            Jobs::Of(number) => Some(usize::from(number)),
+            Jobs::Auto => None,
+        },
         memory: args.memory,
         limits: Limits { deadline: args.deadline, requests: args.max_requests },
         clock: Arc::new(SystemClock),

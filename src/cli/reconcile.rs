@@ -78,7 +78,7 @@ async fn reconcile(args: ReconcileArgs, run_id: String) -> Result<Reconciled> {
         units,
         refresh: true,
         accept_drift: false,
-        jobs: usize::from(args.jobs),
+        jobs: Some(usize::from(args.jobs)),
         memory: args.memory,
         limits: Limits::default(),
         clock: Arc::new(SystemClock),

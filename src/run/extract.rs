@@ -17,7 +17,7 @@ use crate::page::Meter;
 use crate::run::evolution;
 use crate::run::plan::Unit;
 use crate::run::progress::Progress;
-use crate::run::report::{RunReport, Traffic, WindowReport};
+use crate::run::report::{Outcome, RunReport, Traffic, WindowReport};
 use crate::run::shared::Run;
 use crate::run::stop::{Cause, Stop};
 use crate::run::window::{self, Feed};
@@ -52,8 +52,8 @@ pub struct Extraction {
     pub refresh: bool,
     /// Whether the staged rows of windows that the contract stopped are published, unjudged and without a request.
     pub accept_drift: bool,
-    /// Windows in flight at once; at least 1.
-    pub jobs: usize,
+    /// Windows in flight at once, at least 1; `None` for as many as pay on this machine and fit in the memory.
+    pub jobs: Option<usize>,
     /// Bytes of memory for the whole run; without it only the bounds of each window hold.
     pub memory: Option<u64>,
     /// Bounds of the whole run.
@@ -78,14 +78,7 @@ pub async fn extract(extraction: Extraction) -> Result<RunReport> {
 async fn extract_all(extraction: Extraction) -> Result<RunReport> {
     let Extraction { run_id, source, lake, units, refresh, jobs, .. } = extraction;
     let Extraction { accept_drift, memory, limits, clock, stop, progress, .. } = extraction;
-    let at_once = jobs.min(units.len()).max(1);
-    let budget = match memory {
-        Some(total) => {
-            let tables = units.iter().map(|unit| &*unit.stream.table);
-            Budget::of(total, at_once, lake.is_local(), tables)?
-        }
-        None => Budget::default(),
-    };
+    let (jobs, budget) = jobs_and_budget(jobs, memory, &lake, &units)?;
     lake.probe().await?;
     let client = Client::new(&source, Arc::clone(&clock))?.with_room(budget.room());
     progress.watch(client.clone());
@@ -116,7 +109,7 @@ async fn extract_all(extraction: Extraction) -> Result<RunReport> {
     });
     let windows = futures::stream::iter(units)
         .map(|unit| one(Arc::clone(&run), unit))
-        .buffered(jobs.max(1))
+        .buffered(jobs)
         .collect::<Vec<WindowReport>>()
         .await;
     if let Some(deadline) = deadline {
@@ -125,6 +118,32 @@ async fn extract_all(extraction: Extraction) -> Result<RunReport> {
     run.client()?.settle().await;
     let traffic = Traffic::from(&run.meter);
     Ok(RunReport::new(run.run_id.clone(), windows, traffic))
+}
+
+/// How many windows are in flight at once, and what they may take.
+fn jobs_and_budget(
+    jobs: Option<usize>,
+    memory: Option<u64>,
+    lake: &Lake,
+    units: &[Unit],
+) -> Result<(usize, Budget)> {
+    let mut at_once = jobs.unwrap_or_else(usual_jobs).min(units.len()).max(1);
+    let Some(total) = memory else { return Ok((at_once, Budget::default())) };
+    loop {
+        let tables = units.iter().map(|unit| &*unit.stream.table);
+        match Budget::of(total, at_once, lake.is_local(), tables) {
+            Ok(budget) => return Ok((at_once, budget)),
+            Err(_) if jobs.is_none() && at_once > 1 => at_once -= 1,
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// Windows whose requests overlap while the cores have enough to decode: an API's round trip is longer than what its page
+/// takes of a core.
+fn usual_jobs() -> usize {
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get);
+    (cores * 4).min(32)
 }
 
 /// One window on a task of its own, so that windows share the cores.
@@ -145,6 +164,6 @@ async fn one(run: Arc<Run>, unit: Unit) -> WindowReport {
             WindowReport::failed(&run.source.name, &unit, &error)
         }
     };
-    run.progress.window_done();
+    run.progress.window_done(report.outcome != Outcome::Unchanged);
     report
 }

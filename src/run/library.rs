@@ -123,7 +123,7 @@ impl StreamWindow {
             units,
             refresh: false,
             accept_drift: false,
-            jobs: 1,
+            jobs: Some(1),
             memory: None,
             limits: Limits::default(),
             clock: Arc::new(SystemClock),

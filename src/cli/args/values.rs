@@ -18,6 +18,26 @@ pub enum Format {
     Json,
 }
 
+/// Windows in flight at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Jobs {
+    /// So many.
+    Of(u16),
+    /// As many as pay.
+    Auto,
+}
+
+/// A number of jobs, or `auto`.
+pub(super) fn jobs(text: &str) -> Result<Jobs, String> {
+    if text == "auto" {
+        return Ok(Jobs::Auto);
+    }
+    let number = text.parse::<u16>().ok().filter(|number| (1..=256).contains(number));
+    number
+        .map(Jobs::Of)
+        .ok_or_else(|| format!("`{text}` is no number of jobs: write 1 to 256, or auto"))
+}
+
 /// An instant, or a message that shows the form: clap prints no hints.
 pub(super) fn instant(text: &str) -> Result<DateTime<Utc>, String> {
     with_form(parse_instant(text))

@@ -46,7 +46,7 @@ pub async fn run(args: DemoArgs, log: LogFormat) -> Result<u8> {
         units,
         refresh: false,
         accept_drift: false,
-        jobs: 1,
+        jobs: Some(1),
         memory: None,
         limits: Limits::default(),
         clock: Arc::new(SystemClock),
