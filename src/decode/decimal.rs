@@ -60,10 +60,14 @@ impl DecimalColumn {
 }
 
 impl DecimalRule {
-    fn read(&self, cell: Cell<'_>) -> Result<(i128, Unit), Invalid> {
+    fn read(&self, cell: Cell<'_>) -> Result<(i128, Option<Unit>), Invalid> {
         let (number, unit) = match cell.raw.as_bytes().first() {
-            Some(b'"') => read_text(&unescape(cell.raw).0, self.rules.decimal_mark)?,
-            _ => self.read_number(cell)?,
+            Some(b'"') => {
+                let (number, unit) = read_text(&unescape(cell.raw).0, self.rules.decimal_mark)?;
+                // Beside integers of minor units it is another one also without a mark.
+                (number, unit.or(self.rules.integers.as_ref().map(|_| Unit::Major)))
+            }
+            _ => self.read_number(cell).map(|(number, unit)| (number, Some(unit)))?,
         };
         let rounding =
             if self.rules.round_half_even { Rounding::HalfEven } else { Rounding::Refuse };
@@ -98,13 +102,6 @@ impl DecimalRule {
         let text = run.text.as_bytes();
         let mut range = span.range();
         let scale = u32::from(self.scale);
-        let unit = match (span.form(), &self.rules.integers) {
-            (Form::Integer, Some(_)) => Unit::Minor,
-            _ => Unit::Major,
-        };
-        if run.unit != Some(unit) {
-            return None;
-        }
         let units = match (span.form(), &self.rules.integers) {
             (Form::Integer, Some(MinorUnits::Digits(digits))) => u32::from(*digits),
             (Form::Integer, Some(MinorUnits::Currency(_))) => {
@@ -131,6 +128,15 @@ impl DecimalRule {
         let value = if negative { -value } else { value };
         let fits = value.unsigned_abs() < self.limit && self.bounds.check(value).is_ok();
         fits.then_some(value)
+    }
+
+    /// The unit of a usual amount, as [`DecimalRule::read`] has it.
+    fn plain_unit(&self, run: Run<'_>, span: Span) -> Option<Unit> {
+        match (span.form(), &self.rules.integers) {
+            (Form::Integer, Some(_)) => Some(Unit::Minor),
+            (Form::String, None) => run.raw(span).contains('.').then_some(Unit::Major),
+            _ => Some(Unit::Major),
+        }
     }
 
     /// The exponent of a record's currency, which mostly is the last record's.
@@ -180,15 +186,19 @@ impl ColumnDecoder for DecimalColumn {
     fn push(&mut self, cell: Option<Cell<'_>>) -> Result<Seen, Invalid> {
         let read = cell.map(|cell| self.rule.read(cell)).transpose();
         self.values.push_option(read.ok().flatten().map(|(value, _)| value));
-        read.map(|read| Seen { unit: read.map(|(_, unit)| unit), ..Seen::default() })
+        read.map(|read| Seen { unit: read.and_then(|(_, unit)| unit), ..Seen::default() })
     }
 
     fn push_plain(&mut self, run: Run<'_>) -> Taken {
         let mut units = 0;
         let Self { values, rule, .. } = self;
         let taken = values.push_run(run, |row, span| {
+            let unit = rule.plain_unit(run, span);
+            if unit.is_some() && run.unit != unit {
+                return None;
+            }
             let value = rule.plain(run, row, span)?;
-            units += 1;
+            units += u64::from(unit.is_some());
             Some(value)
         });
         Taken { units, ..taken }
@@ -200,8 +210,9 @@ impl ColumnDecoder for DecimalColumn {
     }
 }
 
-/// Reads a string in major units: an optional sign, digits, at most one decimal mark, groups of three.
-fn read_text(text: &str, declared: Option<char>) -> Result<(Exact, Unit), Invalid> {
+/// Reads a string in major units: an optional sign, digits, at most one decimal mark, groups of three. Without a mark
+/// nothing tells which one it would have.
+fn read_text(text: &str, declared: Option<char>) -> Result<(Exact, Option<Unit>), Invalid> {
     let (negative, digits) = match text.as_bytes() {
         [b'-', rest @ ..] => (true, rest),
         [b'+', rest @ ..] => (false, rest),
@@ -221,8 +232,12 @@ fn read_text(text: &str, declared: Option<char>) -> Result<(Exact, Unit), Invali
     if whole.is_empty() && fraction.is_empty() {
         return Err(Invalid::value("is not a decimal number"));
     }
-    let is_guessed = declared.is_none() && mark == Some(b',');
-    Ok((number, if is_guessed { Unit::Comma } else { Unit::Major }))
+    let unit = match mark.filter(|mark| digits.contains(mark)) {
+        Some(b',') if declared.is_none() => Some(Unit::Comma),
+        Some(_) => Some(Unit::Major),
+        None => None,
+    };
+    Ok((number, unit))
 }
 
 /// Which byte is the decimal mark and which groups digits.

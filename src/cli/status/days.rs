@@ -21,7 +21,7 @@ pub(super) enum DayState {
     Missing,
     /// A run is at work on a part of it, or was killed.
     Running,
-    /// A window of it failed or was stopped.
+    /// A window of it failed or was stopped, and no commit makes up for it.
     Failed,
 }
 
@@ -68,8 +68,8 @@ pub(super) struct Day {
     pub(super) state: DayState,
     /// Windows that have a part of it.
     pub(super) windows: u64,
-    /// Rows of the windows that lie in it whole.
-    pub(super) rows: u64,
+    /// Rows of its windows; `None` where one has more than this day.
+    pub(super) rows: Option<u64>,
     /// Findings of its windows' drift reports.
     pub(super) findings: u64,
 }
@@ -142,9 +142,9 @@ impl Sum {
                 let drift =
                     commit.and_then(|commit| commit.drift).map_or(0, |drift| drift.findings);
                 day.findings += drift;
-                if part == manifest.window.end - manifest.window.start {
-                    day.rows += manifest.published.iter().map(|file| file.rows).sum::<u64>();
-                }
+                let whole = part == manifest.window.end - manifest.window.start;
+                let rows = manifest.published.iter().map(|file| file.rows).sum::<u64>();
+                day.rows = day.rows.filter(|_| whole).map(|sum| sum + rows);
                 if drift > 0 { DayState::Drifting } else { DayState::Committed }
             }
             // Also one that a later run goes on with, from its checkpoint.
@@ -155,14 +155,18 @@ impl Sum {
     }
 
     fn day(&self) -> Day {
-        let whole = self.covered >= TimeDelta::days(1);
-        let state = if whole { self.day.state } else { self.day.state.max(DayState::Partial) };
+        // Whole windows of it may have failed that shorter ones have made up for.
+        let state = match self.covered >= TimeDelta::days(1) {
+            true if self.day.findings > 0 => DayState::Drifting,
+            true => DayState::Committed,
+            false => self.day.state.max(DayState::Partial),
+        };
         Day { state, ..self.day }
     }
 }
 
 fn missing(date: NaiveDate) -> Day {
-    Day { date, state: DayState::Missing, windows: 0, rows: 0, findings: 0 }
+    Day { date, state: DayState::Missing, windows: 0, rows: Some(0), findings: 0 }
 }
 
 fn midnight(date: NaiveDate) -> DateTime<Utc> {

@@ -3,7 +3,7 @@
 use chrono::Datelike as _;
 
 use crate::cli::markup::escaped;
-use crate::cli::render::{counted, thousands};
+use crate::cli::render::counted;
 use crate::cli::status::calendar::{MONTHS, blank_days, months, name};
 use crate::cli::status::days::{Calendar, Day, DayState};
 
@@ -14,7 +14,9 @@ pub(super) fn page(lake: &str, calendars: &[Calendar<'_>]) -> String {
     let title = format!("Days of {lake}");
     let sections: String = calendars.iter().map(section).collect();
     let body = match sections.is_empty() {
-        true => "<p>No windows yet: <code>lakeward extract</code> makes them.</p>\n".to_owned(),
+        true => {
+            "<p>No windows of time yet: <code>lakeward extract</code> makes them.</p>\n".to_owned()
+        }
         false => legend() + &sections,
     };
     format!(
@@ -70,7 +72,8 @@ fn cell(day: &Day) -> String {
     let Day { date, state, windows, rows, findings } = day;
     let mut said = format!("{date}: {}", state.name());
     if *windows > 0 {
-        said += &format!(", {}, {} rows", counted(*windows, "window"), thousands(*rows));
+        said += &format!(", {}", counted(*windows, "window"));
+        said.extend(rows.map(|rows| format!(", {}", counted(rows, "row"))));
     }
     if *findings > 0 {
         said += &format!(", {}", counted(*findings, "finding"));

@@ -77,12 +77,18 @@ fn observes_how_amounts_are_written() {
         )
     );
     let major = ["380", "380.5", "\"1,234.50\"", "\"380\""];
-    assert_eq!(seen(amount(), &major), ("major_units".into(), vec![("major_units", 60)]));
+    assert_eq!(seen(amount(), &major), ("major_units".into(), vec![("major_units", 45)]));
+    let commas = ["\"12,50\"", "\"13\""];
+    assert_eq!(
+        seen(amount(), &commas),
+        ("decimal_comma".into(), vec![("decimal_comma", 30)]),
+        "a whole number has no mark"
+    );
     let mut comma = amount();
     comma.decimal.decimal_mark = Some(',');
     assert_eq!(
         seen(comma, &["\"1.234,50\"", "\"7\""]),
-        ("major_units".into(), vec![("major_units", 60)])
+        ("major_units".into(), vec![("major_units", 30)])
     );
 }
 

@@ -144,14 +144,16 @@ impl Pace {
     async fn slot(&self) -> Result<()> {
         let Some(shared) = &self.shared else { return self.limiter.wait().await };
         match shared.reserve(self.max_wait).await? {
-            Slot::In(wait) => {
+            Slot::In(wait, held) => {
                 let until = Instant::now() + wait;
-                self.tell(until, wait, Why::Quota);
+                if held {
+                    self.tell(until, wait, Why::Others);
+                }
                 let _waiting = Waiting(self);
                 tokio::time::sleep_until(until).await;
-                Ok(())
+                if shared.is_fresh() { self.limiter.wait().await } else { Ok(()) }
             }
-            Slot::Late(wait) => self.allow(wait, Why::Quota),
+            Slot::Late(wait) => self.allow(wait, Why::Others),
             Slot::Away { first } => {
                 if first {
                     // All processes are told at once, and none may send at once.
@@ -221,7 +223,7 @@ impl Pace {
 
     fn allow(&self, wait: Duration, why: Why) -> Result<()> {
         let (most, key) = match why {
-            Why::Quota => (self.max_wait, "rate_limit.max_wait"),
+            Why::Quota | Why::Others => (self.max_wait, "rate_limit.max_wait"),
             Why::Asked => (self.max_asked, "retry.max_wait"),
         };
         if wait <= most {
@@ -234,6 +236,10 @@ impl Pace {
         let message = match why {
             Why::Quota => format!("the API's quota is used up: it resets {when}"),
             Why::Asked => format!("the API asks to come back {when}"),
+            Why::Others => format!(
+                "the shared pace has no slot for this run before {}",
+                when.trim_start_matches("at ")
+            ),
         };
         Err(Error::new(ErrorKind::Transient, message).hint(format!(
             "that is {} s away and longer than {key}: run the same command again then",

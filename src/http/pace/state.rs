@@ -28,6 +28,8 @@ pub(super) enum Why {
     Quota,
     /// The API asked for it (`Retry-After`).
     Asked,
+    /// A run that shares the pace was told to wait, or the slots till then are others'.
+    Others,
 }
 
 impl Why {
@@ -35,6 +37,7 @@ impl Why {
         match self {
             Self::Quota => "for the quota to reset",
             Self::Asked => "as the API asks",
+            Self::Others => "as a run that shares the pace was told to",
         }
     }
 }

@@ -129,12 +129,14 @@ pub(super) struct Ids<'a> {
 }
 
 impl Ids<'_> {
-    /// When the id was seen, in microseconds.
-    pub(super) fn seen_at(&mut self, key: &Key) -> rusqlite::Result<Option<i64>> {
-        match self.recent.ids.get(key) {
-            Some(seen) => Ok(Some(seen.at)),
-            None => self.find.query_row([key], |row| row.get(0)).optional(),
+    /// Whether the id was seen at this instant, in microseconds, or later.
+    pub(super) fn seen_since(&mut self, key: &Key, since: i64) -> rusqlite::Result<bool> {
+        if self.recent.ids.get(key).is_some_and(|seen| seen.at >= since) {
+            return Ok(true);
         }
+        // Also where it is held in memory: another process may have seen it again, and moved it, meanwhile.
+        let seen: Option<i64> = self.find.query_row([key], |row| row.get(0)).optional()?;
+        Ok(seen.is_some_and(|at| at >= since))
     }
 
     /// Adds the arrival's id, and gives the number of its event.

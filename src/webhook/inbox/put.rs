@@ -82,7 +82,7 @@ impl Group<'_> {
         let Arrival { source, endpoint, event_id, event_type, .. } = arrival;
         let key = key(arrival);
         let before = expiry(arrival.received_at, arrival.dedupe_for, self.oldest);
-        if self.ids.seen_at(&key)?.is_some_and(|seen_at| seen_at >= before) {
+        if self.ids.seen_since(&key, before)? {
             return Ok(Kept::Duplicate);
         }
         let texts = event_id.len() + source.len() + endpoint.len() + event_type.len();
