@@ -3,7 +3,7 @@
 use crate::cli::drift::document::{Document, StreamDrift};
 use crate::cli::drift::timeline;
 use crate::cli::drift::words::{heading, meaning, path, percent, place, seen, since};
-use crate::cli::markup::escaped;
+use crate::cli::markup::{self, escaped};
 use crate::cli::render::counted;
 use crate::drift::changes::Change;
 use crate::drift::finding::action_name;
@@ -17,13 +17,7 @@ pub(super) fn page(document: &Document) -> String {
         [] => "<p>No drift report in these windows.</p>\n".to_owned(),
         streams => streams.iter().map(section).collect(),
     };
-    format!(
-        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
-         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-         <meta name=\"color-scheme\" content=\"light dark\">\n<title>{0}</title>\n\
-         <style>\n{STYLE}</style>\n</head>\n<body>\n<h1>{0}</h1>\n{body}</body>\n</html>\n",
-        escaped(&title)
-    )
+    markup::page(&title, STYLE, &body)
 }
 
 fn section(stream: &StreamDrift) -> String {

@@ -2,7 +2,7 @@
 
 use chrono::Datelike as _;
 
-use crate::cli::markup::escaped;
+use crate::cli::markup::{self, escaped};
 use crate::cli::render::counted;
 use crate::cli::status::calendar::{MONTHS, blank_days, months, name};
 use crate::cli::status::days::{Calendar, Day, DayState};
@@ -19,13 +19,7 @@ pub(super) fn page(lake: &str, calendars: &[Calendar<'_>]) -> String {
         }
         false => legend() + &sections,
     };
-    format!(
-        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
-         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-         <meta name=\"color-scheme\" content=\"light dark\">\n<title>{0}</title>\n\
-         <style>\n{STYLE}</style>\n</head>\n<body>\n<h1>{0}</h1>\n{body}</body>\n</html>\n",
-        escaped(&title)
-    )
+    markup::page(&title, STYLE, &body)
 }
 
 fn legend() -> String {
