@@ -45,4 +45,10 @@ fn days_are_committed_missing_failed_or_there_in_part() {
         assert!(page.contains(said), "{said}: {page}");
     }
     assert!(!page.contains("<script") && !page.contains("http"), "it stands alone: {page}");
+    api.heal();
+    let pieces = ["--from", "2026-03-03", "--to", "2026-03-04", "--every", "6h"];
+    workspace.extract(&pieces).exits(0);
+    let healed: serde_json::Value = serde_json::from_str(&status("json").stdout).unwrap();
+    let day = &healed["calendars"][0]["days"][4];
+    assert_eq!((&day["state"], &day["windows"]), (&whole.into(), &5.into()), "made up for: {day}");
 }
