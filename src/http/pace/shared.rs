@@ -156,6 +156,9 @@ impl Shared {
         let asked = match Box::pin(self.connect()).await? {
             Ok(connection) => {
                 *self.link() = Link::Up(connection.clone(), None);
+                // It may have begun anew meanwhile, and forgotten what it was told.
+                self.hold_until().told = None;
+                self.tell();
                 Box::pin(self.ask(connection, most)).await
             }
             Err(error) => Err(error),
