@@ -19,13 +19,15 @@ use object_store::{PutMode, PutOptions, PutPayload};
 
 use self::echoed::without_credentials;
 use crate::error::{Error, ErrorKind, Result};
-pub use crate::lake::store::disk::is_half_written;
 use crate::lake::store::disk::{blocking, sweep_dir};
+pub use crate::lake::store::half_written::HalfWritten;
+use crate::lake::store::open_uploads::OpenUploads;
 
 mod disk;
 mod echoed;
 mod half_written;
 mod open;
+mod open_uploads;
 mod pieces;
 mod probe;
 
@@ -43,8 +45,15 @@ pub struct Lake {
 }
 
 enum Place {
-    Local { root: PathBuf, shown: String },
-    Bucket { url: String },
+    Local {
+        root: PathBuf,
+        shown: String,
+    },
+    Bucket {
+        url: String,
+        /// Of a store that this library opened.
+        uploads: Option<OpenUploads>,
+    },
     Memory,
 }
 
@@ -77,14 +86,15 @@ impl Lake {
 
     /// A lake on any store, shown as `url`: for stores that this library does not open by itself.
     pub fn on(store: Arc<dyn ObjectStore>, url: &str) -> Self {
-        Self { store, place: Arc::new(Place::Bucket { url: url.trim_end_matches('/').to_owned() }) }
+        let url = url.trim_end_matches('/').to_owned();
+        Self { store, place: Arc::new(Place::Bucket { url, uploads: None }) }
     }
 
     /// The lake as the user named it.
     pub fn describe(&self) -> &str {
         match &*self.place {
             Place::Local { shown, .. } => shown,
-            Place::Bucket { url } => url,
+            Place::Bucket { url, .. } => url,
             Place::Memory => "memory://",
         }
     }
@@ -93,7 +103,7 @@ impl Lake {
     pub fn url_of(&self, path: &str) -> String {
         match &*self.place {
             Place::Local { root, .. } => root.join(path).display().to_string(),
-            Place::Bucket { url } => format!("{url}/{path}"),
+            Place::Bucket { url, .. } => format!("{url}/{path}"),
             Place::Memory => format!("memory://{path}"),
         }
     }

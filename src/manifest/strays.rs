@@ -11,7 +11,7 @@ use serde::Serialize;
 use crate::error::Result;
 use crate::lake::layout::{TableDir, WindowName};
 use crate::lake::spot::Spot;
-use crate::lake::store::{Lake, Listed, is_half_written};
+use crate::lake::store::{HalfWritten, Lake, Listed};
 use crate::manifest::chain::Chain;
 use crate::manifest::snapshot::{Snapshot, WindowState};
 use crate::manifest::version::{Manifest, State};
@@ -21,30 +21,47 @@ use crate::manifest::version::{Manifest, State};
 pub struct Stray {
     /// Its path, relative to the lake.
     pub path: String,
-    /// What it is: `data`, `staged`, `report`, `version` or `foreign`; the last is nothing that lakeward writes.
+    /// What it is: `data`, `staged`, `report` or `version`; `upload`, which a bucket keeps open for an object that never was;
+    /// `foreign` is nothing that lakeward writes.
     pub kind: &'static str,
-    /// Bytes.
+    /// Bytes; of an upload those of its parts.
     pub bytes: u64,
-    /// When it was last written, by the store's clock.
+    /// When it was last written, or the upload begun, by the store's clock.
     pub modified: DateTime<Utc>,
     #[serde(skip)]
     spot: Spot,
+    #[serde(skip)]
+    half_written: Option<HalfWritten>,
 }
 
 impl Stray {
+    fn new(dir: &TableDir, object: Listed) -> Self {
+        let spot = Spot::of(dir, &object.path);
+        let Listed { path, size: bytes, modified } = object;
+        Self { path, kind: spot.name(), bytes, modified, spot, half_written: None }
+    }
+
+    fn of_half(dir: &TableDir, left: HalfWritten) -> Self {
+        let mut stray = Self::new(dir, left.object.clone());
+        if left.is_upload() && stray.window().is_some() {
+            stray.kind = "upload";
+        }
+        Self { half_written: Some(left), ..stray }
+    }
+
     /// The window that it belongs to; none of a foreign object.
     pub fn window(&self) -> Option<&WindowName> {
         self.spot.window()
     }
 
-    /// Whether a write was killed before the object was whole. Readers and listings skip it.
-    pub fn is_half_written(&self) -> bool {
-        is_half_written(&self.path)
+    /// What a write left that was killed before the object was whole. Readers and listings skip it.
+    pub fn half_written(&self) -> Option<&HalfWritten> {
+        self.half_written.as_ref()
     }
 
     /// Whether readers that list folders read it.
     pub fn is_read(&self) -> bool {
-        matches!(self.spot, Spot::Data(_)) && !self.is_half_written()
+        matches!(self.spot, Spot::Data(_)) && self.half_written.is_none()
     }
 }
 
@@ -52,6 +69,7 @@ impl Stray {
 #[derive(Debug)]
 pub struct Inventory {
     objects: Vec<Listed>,
+    half_written: Vec<HalfWritten>,
 }
 
 impl Inventory {
@@ -60,9 +78,8 @@ impl Inventory {
     /// # Errors
     /// `Store` when it cannot be listed.
     pub async fn take(lake: &Lake, dir: &TableDir) -> Result<Self> {
-        let mut objects = lake.list(dir.table()).await?;
-        objects.extend(lake.half_written(dir.table()).await?);
-        Ok(Self { objects })
+        let objects = lake.list(dir.table()).await?;
+        Ok(Self { objects, half_written: lake.half_written(dir.table()).await? })
     }
 
     /// What of it no manifest of `snapshot`, which was read after it, names, by path.
@@ -88,29 +105,21 @@ impl Inventory {
         for window in windows() {
             needed.insert(&window.name, oldest_needed(lake, dir, window).await?);
         }
-        let is_stray = |object: &Listed, spot: &Spot| match spot {
+        let is_stray = |stray: &Stray| match &stray.spot {
+            _ if stray.half_written.is_some() => true,
             Spot::Version(window, number) => {
-                is_half_written(&object.path)
-                    || needed.get(window).is_some_and(|oldest| number < oldest)
+                needed.get(window).is_some_and(|oldest| number < oldest)
             }
-            _ => !named.contains(object.path.as_str()),
+            _ => !named.contains(stray.path.as_str()),
         };
-        let strays = self.objects.into_iter().filter_map(|object| {
-            let spot = Spot::of(dir, &object.path);
-            if spot.window().is_some_and(|window| unsure.contains(window))
-                || !is_stray(&object, &spot)
-            {
-                return None;
-            }
-            Some(Stray {
-                kind: spot.name(),
-                spot,
-                path: object.path,
-                bytes: object.size,
-                modified: object.modified,
-            })
+        let whole = self.objects.into_iter().map(|object| Stray::new(dir, object));
+        let half = self.half_written.into_iter().map(|left| Stray::of_half(dir, left));
+        let mut strays: Vec<Stray> = whole.chain(half).collect();
+        strays.retain(|stray| {
+            !stray.window().is_some_and(|window| unsure.contains(window)) && is_stray(stray)
         });
-        Ok(strays.collect())
+        strays.sort_by(|a, b| a.path.cmp(&b.path));
+        Ok(strays)
     }
 }
 

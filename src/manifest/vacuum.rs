@@ -56,9 +56,9 @@ pub async fn delete(
         if !ours {
             continue;
         }
-        match stray.is_half_written() {
-            true => lake.delete_half_written(&stray.path).await?,
-            false => lake.delete(&stray.path).await?,
+        match stray.half_written() {
+            Some(left) => lake.delete_half_written(left).await?,
+            None => lake.delete(&stray.path).await?,
         }
         deleted.push(stray);
     }

@@ -36,6 +36,8 @@ class Proxy(socketserver.ThreadingTCPServer):
         """Another run: requests are counted from 1."""
         with self.lock:
             self.count, self.plan, self.hit, self.held = 0, plan, [], []
+            self.released.clear()
+            self.waiting.clear()
 
     def judge(self, method, target, headers):
         with self.lock:

@@ -17,7 +17,7 @@ pub(super) fn may_write(dir: &FsPath) -> std::io::Result<()> {
 }
 
 /// Whether `object_store` was writing a file of this name: it is moved to its own when it is whole.
-pub fn is_half_written(name: &str) -> bool {
+pub(super) fn is_half_written(name: &str) -> bool {
     name.rsplit_once('#')
         .is_some_and(|(_, n)| !n.is_empty() && n.bytes().all(|digit| digit.is_ascii_digit()))
 }

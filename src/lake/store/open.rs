@@ -13,6 +13,7 @@ use object_store::{ObjectStore, RetryConfig};
 use url::Url;
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::lake::store::open_uploads::{KeptClient, OpenUploads};
 use crate::lake::store::{Lake, Place, store_error};
 
 /// Tries after the first, for one request to a bucket.
@@ -101,8 +102,11 @@ impl Lake {
                 .hint("write s3://bucket/prefix")
         })?;
         let shown = format!("s3://{bucket}{}", url.path().trim_end_matches('/'));
-        let mut builder =
-            AmazonS3Builder::from_env().with_bucket_name(bucket).with_retry(RetryConfig {
+        let kept = KeptClient::default();
+        let mut builder = AmazonS3Builder::from_env()
+            .with_bucket_name(bucket)
+            .with_http_connector(kept.clone())
+            .with_retry(RetryConfig {
                 max_retries: MAX_RETRIES,
                 retry_timeout: RETRY_TIMEOUT,
                 ..RetryConfig::default()
@@ -115,12 +119,14 @@ impl Lake {
         let prefix = Path::from_url_path(url.path()).map_err(|e| {
             Error::new(ErrorKind::Usage, "the lake's prefix cannot be read").caused_by(e)
         })?;
+        let uploads =
+            kept.take().map(|client| OpenUploads::new(store.clone(), prefix.clone(), client));
         let store: Arc<dyn ObjectStore> = if prefix.is_root() {
             Arc::new(store)
         } else {
             Arc::new(PrefixStore::new(store, prefix))
         };
-        Ok(Self { store, place: Arc::new(Place::Bucket { url: shown }) })
+        Ok(Self { store, place: Arc::new(Place::Bucket { url: shown, uploads }) })
     }
 }
 

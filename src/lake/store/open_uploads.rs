@@ -1,0 +1,209 @@
+//! The uploads of a bucket that were begun and not ended: a process that was killed leaves its own, and their parts are
+//! paid for. `object_store` ends an upload but lists none, so the two lists are asked for by signed URLs.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use object_store::aws::AmazonS3;
+use object_store::client::{
+    ClientOptions, HttpClient, HttpConnector, HttpRequest, HttpRequestBody, ReqwestConnector,
+};
+use object_store::multipart::MultipartStore as _;
+use object_store::path::Path;
+use object_store::signer::{SignedUrlOptions, Signer as _};
+use object_store::{Error as StoreError, Result as StoreResult};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+/// How long a signed URL may be used: it is used at once.
+const SIGNED_FOR: Duration = Duration::from_secs(300);
+
+/// One upload that is open.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct OpenUpload {
+    /// Of the object that it was to become, relative to the lake.
+    pub(super) path: String,
+    /// What the bucket calls it.
+    pub(super) id: String,
+    /// Bytes of its parts so far.
+    pub(super) bytes: u64,
+    pub(super) begun: DateTime<Utc>,
+}
+
+/// A bucket, asked for its open uploads.
+#[derive(Debug)]
+pub(super) struct OpenUploads {
+    bucket: AmazonS3,
+    /// The lake's place in the bucket.
+    prefix: Path,
+    client: HttpClient,
+}
+
+impl OpenUploads {
+    /// Of the lake at `prefix`; `client` is the one that the bucket itself is asked with.
+    pub(super) fn new(bucket: AmazonS3, prefix: Path, client: HttpClient) -> Self {
+        Self { bucket, prefix, client }
+    }
+
+    /// Those of objects under the lake's folder `folder`. A bucket that does not tell has none, and a warning says so.
+    pub(super) async fn list(&self, folder: &Path) -> StoreResult<Vec<OpenUpload>> {
+        let below = format!("{}/", self.key(folder));
+        let mut query = vec![("uploads", String::new()), ("prefix", below)];
+        let mut found = Vec::new();
+        loop {
+            let page: UploadsPage = match self.ask(&Path::default(), &query).await? {
+                Answer::Page(page) => page,
+                Answer::Refused(status) => {
+                    tracing::warn!(
+                        status,
+                        "the bucket does not list its open uploads, so those of killed runs are not among the strays: \
+                         allow s3:ListBucketMultipartUploads, or have a lifecycle rule end them"
+                    );
+                    break;
+                }
+            };
+            for upload in page.uploads {
+                found.extend(self.sized(upload).await?);
+            }
+            let next = [("key-marker", page.next_key), ("upload-id-marker", page.next_id)];
+            let next = next.map(|(name, marker)| (name, marker.unwrap_or_default()));
+            // A marker that does not move would be asked for without end.
+            if !page.is_truncated || query.ends_with(&next) || next[0].1.is_empty() {
+                break;
+            }
+            query.truncate(2);
+            query.extend(next);
+        }
+        Ok(found)
+    }
+
+    /// Ends an upload, whose parts are gone then; that it is already ended is fine.
+    pub(super) async fn abort(&self, path: &Path, id: &str) -> StoreResult<()> {
+        match self.bucket.abort_multipart(&self.key(path), &id.to_owned()).await {
+            Err(StoreError::NotFound { .. }) => Ok(()),
+            other => other,
+        }
+    }
+
+    fn key(&self, path: &Path) -> Path {
+        self.prefix.parts().chain(path.parts()).collect()
+    }
+
+    /// The upload with the bytes of its parts; `None` where it has been ended meanwhile.
+    async fn sized(&self, upload: UploadElement) -> StoreResult<Option<OpenUpload>> {
+        let key = Path::from(upload.key.as_str());
+        let Some(path) = key.prefix_match(&self.prefix) else { return Ok(None) };
+        let path = path.collect::<Path>().to_string();
+        let mut query = vec![("uploadId", upload.id.clone())];
+        let mut bytes = 0_u64;
+        loop {
+            let page: PartsPage = match self.ask(&key, &query).await? {
+                Answer::Page(page) => page,
+                Answer::Refused(404) => return Ok(None),
+                Answer::Refused(_) => break,
+            };
+            bytes += page.parts.iter().map(|part| part.bytes).sum::<u64>();
+            let next = ("part-number-marker", page.next.unwrap_or_default());
+            if !page.is_truncated || next.1.is_empty() || query.last() == Some(&next) {
+                break;
+            }
+            query.truncate(1);
+            query.push(next);
+        }
+        Ok(Some(OpenUpload { path, id: upload.id, bytes, begun: upload.begun }))
+    }
+
+    async fn ask<T: DeserializeOwned>(
+        &self,
+        key: &Path,
+        query: &[(&'static str, String)],
+    ) -> StoreResult<Answer<T>> {
+        let failed = |source| StoreError::Generic { store: "S3", source };
+        let mut request = HttpRequest::new(HttpRequestBody::empty());
+        let options = SignedUrlOptions::new()
+            .with_query(query.iter().map(|(name, value)| (*name, value.as_str())));
+        let method = request.method().clone();
+        let url = self.bucket.signed_url_opts(method, key, SIGNED_FOR, &options).await?;
+        *request.uri_mut() = url.as_str().parse().map_err(|e| failed(Box::new(e)))?;
+        let response = self.client.execute(request).await.map_err(|e| failed(Box::new(e)))?;
+        let status = response.status();
+        let body = response.into_body().bytes().await.map_err(|e| failed(Box::new(e)))?;
+        let text = String::from_utf8_lossy(&body);
+        match status.as_u16() {
+            _ if status.is_success() => {
+                quick_xml::de::from_str(&text).map(Answer::Page).map_err(|e| failed(Box::new(e)))
+            }
+            status @ (400..=499 | 501) => Ok(Answer::Refused(status)),
+            status => Err(failed(format!("the bucket answered {status}: {text}").into())),
+        }
+    }
+}
+
+enum Answer<T> {
+    Page(T),
+    /// The bucket does not tell this, to us or to anybody; with its status.
+    Refused(u16),
+}
+
+/// ListMultipartUploads of the Amazon S3 API reference, as far as it is needed.
+#[derive(Deserialize)]
+struct UploadsPage {
+    #[serde(rename = "Upload", default)]
+    uploads: Vec<UploadElement>,
+    #[serde(rename = "IsTruncated", default)]
+    is_truncated: bool,
+    #[serde(rename = "NextKeyMarker")]
+    next_key: Option<String>,
+    #[serde(rename = "NextUploadIdMarker")]
+    next_id: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct UploadElement {
+    #[serde(rename = "Key")]
+    key: String,
+    #[serde(rename = "UploadId")]
+    id: String,
+    #[serde(rename = "Initiated")]
+    begun: DateTime<Utc>,
+}
+
+/// ListParts, likewise.
+#[derive(Deserialize)]
+struct PartsPage {
+    #[serde(rename = "Part", default)]
+    parts: Vec<PartElement>,
+    #[serde(rename = "IsTruncated", default)]
+    is_truncated: bool,
+    #[serde(rename = "NextPartNumberMarker")]
+    next: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct PartElement {
+    #[serde(rename = "Size")]
+    bytes: u64,
+}
+
+/// Makes the client of a bucket, and keeps it: the environment's timeouts, proxy and certificates are in it.
+#[derive(Clone, Debug, Default)]
+pub(super) struct KeptClient(Arc<Mutex<Option<HttpClient>>>);
+
+impl KeptClient {
+    /// The client that was made last. That of the bucket is made behind those that get credentials.
+    pub(super) fn take(&self) -> Option<HttpClient> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+impl HttpConnector for KeptClient {
+    fn connect(&self, options: &ClientOptions) -> StoreResult<HttpClient> {
+        let client = ReqwestConnector::default().connect(options)?;
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(client.clone());
+        Ok(client)
+    }
+}
+
+#[cfg(test)]
+mod tests;
