@@ -252,6 +252,9 @@ pub struct ExtractArgs {
     /// Write what the run did to this file, in the text format of Prometheus.
     #[arg(long, value_name = "FILE")]
     pub metrics_file: Option<PathBuf>,
+    /// Tell a catalogue of each window's start, commit or failure: OpenLineage events to a file, or to an http(s) URL.
+    #[arg(long, value_name = "FILE|URL", env = "OPENLINEAGE_URL", hide_env_values = true)]
+    pub openlineage: Option<String>,
     /// How the result is written on stdout.
     #[arg(long, value_enum, value_name = "FORMAT", default_value_t = Format::Table)]
     pub report: Format,

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::cli::args::values::{Format, Jobs};
 use crate::cli::args::{ExtractArgs, LogFormat};
+use crate::cli::lineage::Lineage;
 use crate::cli::render::{Align, TextTable, json, out, shown, thousands};
 use crate::cli::{failures, metrics_file, progress, selection, signals};
 use crate::clock::{Clock as _, SystemClock};
@@ -42,6 +43,13 @@ pub(crate) async fn run(args: ExtractArgs, log: LogFormat) -> Result<u8> {
 }
 
 async fn report(args: ExtractArgs, run_id: String) -> Result<RunReport> {
+    let lineage = Lineage::start(args.openlineage.as_deref())?;
+    let ended = extracted(args, run_id, &lineage).await;
+    lineage.finish().await;
+    ended
+}
+
+async fn extracted(args: ExtractArgs, run_id: String, lineage: &Lineage) -> Result<RunReport> {
     let source = Source::load(&args.source)?;
     let windows = selection::windows(&args.windows, args.lookback, SystemClock.now())?;
     let units = units(&source, &args.streams, &windows)?;
@@ -49,7 +57,7 @@ async fn report(args: ExtractArgs, run_id: String) -> Result<RunReport> {
         run_id,
         source: Arc::new(source),
         lake: Lake::open(&args.lake)?,
-        progress: Arc::new(Progress::new(units.len())),
+        progress: Arc::new(Progress::new(units.len()).telling(lineage.listener())),
         units,
         refresh: args.refresh || args.lookback.is_some(),
         accept_drift: args.accept_drift,

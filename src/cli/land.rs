@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use crate::cli::args::LogFormat;
 use crate::cli::args::landing::LandArgs;
 use crate::cli::args::values::Format;
+use crate::cli::lineage::Lineage;
 use crate::cli::render::{json, line, out};
 use crate::cli::{extract, failures, metrics_file, signals};
 use crate::clock::SystemClock;
@@ -14,6 +15,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::lake::store::Lake;
 use crate::run::extract::new_run_id;
 use crate::run::land::LandOptions;
+use crate::run::progress::Progress;
 use crate::run::report::{RunReport, WindowReport};
 use crate::run::stop::{Cause, Stop};
 use crate::spec::source::Source;
@@ -21,11 +23,18 @@ use crate::webhook::land::{Inlet, land};
 
 /// Lands what is in the inbox, and prints what became of it.
 pub(crate) async fn run(args: LandArgs, log: LogFormat) -> Result<u8> {
+    let lineage = Lineage::start(args.openlineage.as_deref())?;
+    let ended = once_or_again(args, log, &lineage).await;
+    lineage.finish().await;
+    ended
+}
+
+async fn once_or_again(args: LandArgs, log: LogFormat, lineage: &Lineage) -> Result<u8> {
     let stop = Stop::default();
     signals::stop_on_signals(stop.clone(), "stopping after this batch", None)?;
     // What is wrong with the files or the options ends the command at once, also one that is to go on for ever.
     let mut resting = Resting::default();
-    let first = once(&args, &stop, &resting).await;
+    let first = once(&args, &stop, &resting, lineage).await;
     let Some(every) = args.every else { return told(&args, log, first, stop.cause()) };
     let mut landed = first.map(Some).or_else(|error| passing(error, log))?;
     loop {
@@ -37,7 +46,7 @@ pub(crate) async fn run(args: LandArgs, log: LogFormat) -> Result<u8> {
             tracing::info!("stopped: the inbox keeps what has not landed");
             return Ok(cause.kind().exit_code());
         }
-        landed = once(&args, &stop, &resting).await.map(Some).unwrap_or_else(|error| {
+        landed = once(&args, &stop, &resting, lineage).await.map(Some).unwrap_or_else(|error| {
             failures::print_error(log, &error);
             None
         });
@@ -45,7 +54,12 @@ pub(crate) async fn run(args: LandArgs, log: LogFormat) -> Result<u8> {
 }
 
 /// Lands once.
-async fn once(args: &LandArgs, stop: &Stop, resting: &Resting) -> Result<RunReport> {
+async fn once(
+    args: &LandArgs,
+    stop: &Stop,
+    resting: &Resting,
+    lineage: &Lineage,
+) -> Result<RunReport> {
     let source = Source::load(&args.source)?;
     let resting = resting.names(Instant::now());
     let inlet = Inlet { inbox: args.inbox.clone(), streams: args.streams.clone(), resting };
@@ -57,6 +71,7 @@ async fn once(args: &LandArgs, stop: &Stop, resting: &Resting) -> Result<RunRepo
         memory: args.memory,
         clock: Arc::new(SystemClock),
         stop: stop.clone(),
+        progress: Arc::new(Progress::new(0).telling(lineage.listener())),
     };
     land(&inlet, options).await
 }

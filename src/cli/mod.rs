@@ -13,6 +13,7 @@ pub mod heap;
 mod inbox;
 mod init;
 mod land;
+mod lineage;
 mod logging;
 mod man;
 mod markup;

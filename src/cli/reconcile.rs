@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::cli::args::landing::ReconcileArgs;
 use crate::cli::args::values::Format;
 use crate::cli::args::{LogFormat, Windows};
+use crate::cli::lineage::Lineage;
 use crate::cli::render::{Align, TextTable, json, out, thousands};
 use crate::cli::{extract, failures, metrics_file, selection};
 use crate::clock::{Clock as _, SystemClock};
@@ -62,6 +63,13 @@ pub(crate) async fn run(args: ReconcileArgs, log: LogFormat) -> Result<u8> {
 }
 
 async fn reconcile(args: ReconcileArgs, run_id: String) -> Result<Reconciled> {
+    let lineage = Lineage::start(args.openlineage.as_deref())?;
+    let ended = reconciled(args, run_id, &lineage).await;
+    lineage.finish().await;
+    ended
+}
+
+async fn reconciled(args: ReconcileArgs, run_id: String, lineage: &Lineage) -> Result<Reconciled> {
     let source = Arc::new(Source::load(&args.source)?);
     let windows = windows(&args)?;
     let streams = streams(&source, &args.streams)?;
@@ -69,12 +77,12 @@ async fn reconcile(args: ReconcileArgs, run_id: String) -> Result<Reconciled> {
     let names: Vec<String> = streams.iter().map(|stream| stream.name.clone()).collect();
     let units = units(&source, &names, &windows)?;
     let (lake, stop) = (Lake::open(&args.lake)?, Stop::default());
-    let landed = landed(&args, &source, &lake, &names, (&run_id, &stop)).await?;
+    let landed = landed(&args, &source, &lake, &names, (&run_id, &stop, lineage)).await?;
     let extraction = Extraction {
         run_id: run_id.clone(),
         source: Arc::clone(&source),
         lake: lake.clone(),
-        progress: Arc::new(Progress::new(units.len())),
+        progress: Arc::new(Progress::new(units.len()).telling(lineage.listener())),
         units,
         refresh: true,
         accept_drift: false,
@@ -95,7 +103,7 @@ async fn landed(
     source: &Arc<Source>,
     lake: &Lake,
     names: &[String],
-    (run_id, stop): (&str, &Stop),
+    (run_id, stop, lineage): (&str, &Stop, &Lineage),
 ) -> Result<Option<RunReport>> {
     let Some(inbox) = &args.inbox else { return Ok(None) };
     let inlet = Inlet { inbox: inbox.clone(), streams: names.to_vec(), resting: BTreeSet::new() };
@@ -107,6 +115,7 @@ async fn landed(
         memory: args.memory,
         clock: Arc::new(SystemClock),
         stop: stop.clone(),
+        progress: Arc::new(Progress::new(0).telling(lineage.listener())),
     };
     land(&inlet, options).await.map(Some)
 }

@@ -155,6 +155,14 @@ pub(crate) fn shortened(text: &str, width: usize) -> String {
     format!("{}…", kept.trim_end())
 }
 
+/// An error in one line, with what to do.
+pub(crate) fn with_advice(error: &Error) -> String {
+    match error.advice() {
+        Some(advice) => format!("{error}: {advice}"),
+        None => error.to_string(),
+    }
+}
+
 /// A count and what is counted: `1 file`, `1,234 files`.
 pub(crate) fn counted(count: u64, one: &str) -> String {
     format!("{} {one}{}", thousands(count), if count == 1 { "" } else { "s" })

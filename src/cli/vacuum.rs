@@ -7,13 +7,13 @@ use serde::Serialize;
 
 use crate::cli::args::lake::VacuumArgs;
 use crate::cli::args::values::Format;
-use crate::cli::render::{counted, json, out};
+use crate::cli::render::{counted, json, out, with_advice};
 use crate::cli::tables::chosen;
 use crate::clock::{Clock, SystemClock};
 use crate::error::{Error, ErrorKind, Result};
 use crate::lake::store::Lake;
 use crate::manifest::strays::Stray;
-use crate::manifest::vacuum::{delete, outdated};
+use crate::manifest::vacuum::{Outdated, delete, outdated};
 
 #[derive(Default, Serialize)]
 struct Vacuumed {
@@ -21,6 +21,15 @@ struct Vacuumed {
     deleted: bool,
     bytes: u64,
     objects: Vec<Stray>,
+    /// Windows of which nothing is deleted, as their manifest cannot be read.
+    left_alone: Vec<LeftAlone>,
+}
+
+#[derive(Serialize)]
+struct LeftAlone {
+    /// The folder of its manifests, relative to the lake.
+    path: String,
+    message: String,
 }
 
 /// Names what no manifest names, and deletes it where that was asked for.
@@ -32,7 +41,11 @@ pub(crate) async fn run(args: VacuumArgs) -> Result<u8> {
     let lake = Lake::open_existing(&args.lake)?;
     let mut vacuumed = Vacuumed { deleted: args.delete, ..Vacuumed::default() };
     for dir in chosen(&lake, args.table.as_deref()).await? {
-        let mut strays = outdated(&lake, &dir, age, &*clock).await?;
+        let Outdated { mut strays, unread } = outdated(&lake, &dir, age, &*clock).await?;
+        vacuumed.left_alone.extend(unread.iter().map(|(name, error)| LeftAlone {
+            path: dir.windows_dir(name),
+            message: with_advice(error),
+        }));
         if args.delete {
             strays = delete(&lake, &dir, strays, &clock).await?;
         }
@@ -54,6 +67,9 @@ fn text(vacuumed: &Vacuumed) -> String {
             "{written}  {:>12}  {:<7}  {}\n",
             stray.bytes, stray.kind, stray.path
         ));
+    }
+    for left in &vacuumed.left_alone {
+        text.push_str(&format!("left alone: {}: {}\n", left.path, left.message));
     }
     let count = u64::try_from(vacuumed.objects.len()).unwrap_or(u64::MAX);
     let (objects, bytes) = (counted(count, "object"), counted(vacuumed.bytes, "byte"));

@@ -7,9 +7,10 @@ use serde::Serialize;
 
 use crate::cli::args::lake::VerifyArgs;
 use crate::cli::args::values::Format;
-use crate::cli::render::{counted, json, out};
+use crate::cli::render::{counted, json, out, with_advice};
 use crate::cli::tables::chosen;
 use crate::clock::{Clock as _, SystemClock};
+use crate::drift::report::DriftReport;
 use crate::error::{Error, ErrorKind, Result};
 use crate::lake::layout::TableDir;
 use crate::lake::letters::read_letters;
@@ -48,9 +49,26 @@ pub(crate) async fn run(args: VerifyArgs) -> Result<u8> {
     }
     Err(Error::new(ErrorKind::Store, "the lake is not what its manifests say")
         .with("problems", findings.problems.len())
-        .hint(
-            "extract the windows concerned again with --refresh; `lakeward vacuum` deletes orphans",
-        ))
+        .hint(advice(&findings.problems)))
+}
+
+/// What mends the lake, by what is wrong with it.
+fn advice(problems: &[Problem]) -> String {
+    let any = |code: &[&str]| problems.iter().any(|problem| code.contains(&problem.code));
+    let mut advice = Vec::new();
+    if any(&["manifest"]) {
+        advice.push("a manifest is mended as its line says, before anything else");
+    }
+    if problems.iter().any(|problem| !["manifest", "orphan", "copy"].contains(&problem.code)) {
+        advice.push("extract the windows concerned again with --refresh");
+    }
+    if any(&["orphan"]) {
+        advice.push("`lakeward vacuum` deletes orphans");
+    }
+    if any(&["copy"]) {
+        advice.push("move files that are not lakeward's out of the table's folder");
+    }
+    advice.join("; ")
 }
 
 fn text(findings: &Findings) -> String {
@@ -83,7 +101,7 @@ async fn verify_table(lake: &Lake, dir: &TableDir, findings: &mut Findings) -> R
     for (name, error) in &snapshot.broken {
         findings.problems.push(Problem {
             code: "manifest",
-            message: error.to_string(),
+            message: with_advice(error),
             path: dir.windows_dir(name),
         });
     }
@@ -111,6 +129,11 @@ async fn verify_reports(lake: &Lake, window: &WindowState, findings: &mut Findin
     for report in manifest.reports() {
         if lake.stat(report).await?.is_none() {
             add(report, "missing", "the manifest names it, and it is not there".to_owned());
+        } else if manifest.drift.as_ref().is_some_and(|drift| drift.path == report) {
+            let text = lake.read(report).await?.unwrap_or_default();
+            if let Err(error) = DriftReport::decode(&text) {
+                add(report, "report", with_advice(&error));
+            }
         } else if manifest.rejects.as_deref() == Some(report) && manifest.state == State::Committed
         {
             let (mut whole, mut broken) = (0_u64, 0_u64);
@@ -134,7 +157,7 @@ async fn verify_reports(lake: &Lake, window: &WindowState, findings: &mut Findin
 fn verify_strays(strays: Vec<Stray>, findings: &mut Findings) {
     for stray in strays.iter().filter(|stray| stray.is_read()) {
         findings.problems.push(Problem {
-            code: "orphan",
+            code: if stray.window().is_some() { "orphan" } else { "copy" },
             message: "no manifest names it: whoever lists the folder reads its rows as well"
                 .to_owned(),
             path: stray.path.clone(),

@@ -26,8 +26,6 @@ impl Spot {
 
     fn read(dir: &TableDir, path: &str) -> Option<Self> {
         let (folder, name) = path.rsplit_once('/')?;
-        // A half-written object is what it was to become.
-        let name = name.split_once('#').map_or(name, |(name, _)| name);
         // Of a name that lakeward gives to nothing; it would not be deleted by it either.
         if !is_harmless(folder) || !is_harmless(name) {
             return None;
@@ -93,7 +91,6 @@ mod tests {
         let spot = |path: &str| Spot::of(&dir, path);
         for (path, wanted) in [
             (dir.version_path(&window, 7), Spot::Version(window.clone(), 7)),
-            (dir.version_path(&window, 7) + "#1", Spot::Version(window.clone(), 7)),
             (dir.staged_path(&window, 1, 2), Spot::Staged(window.clone())),
             (format!("{}/keys-1", dir.staging_dir(&window, 1)), Spot::Staged(window.clone())),
             (dir.rejects_path(&window, 3), Spot::Report(window.clone())),
@@ -112,6 +109,7 @@ mod tests {
             format!("t/_lakeward/rejects/{text}.ndjson"),
             "t/_lakeward/staging/x/1/a".to_owned(),
             "t/README.md".to_owned(),
+            dir.version_path(&window, 7) + "#1",
             format!("t/date%3D2026-03-17/{text}-1-1.parquet"),
             format!("t/date=2026 x/{text}-1-1.parquet"),
             format!("t/_lakeward/staging/{text}/1/a copy"),

@@ -113,13 +113,13 @@ impl Chain {
     /// Version `number`, or `None` where it does not exist.
     ///
     /// # Errors
-    /// `Store` when it cannot be read, naming the object.
+    /// `Store` when it cannot be read or does not belong there, naming the object.
     pub async fn read(&self, number: u64) -> Result<Option<Manifest>> {
         let path = self.path(number);
-        match self.lake.read(&path).await? {
-            Some(bytes) => Manifest::decode(&bytes, &path).map(Some),
-            None => Ok(None),
-        }
+        let Some(bytes) = self.lake.read(&path).await? else { return Ok(None) };
+        let manifest = Manifest::decode(&bytes, &path)?;
+        manifest.belongs(&self.dir, &self.name, &path)?;
+        Ok(Some(manifest))
     }
 
     /// Whether the versions from the newest commit on are all there; `false` to look again.

@@ -45,6 +45,7 @@
 //! - [`history`]: the windows before one, and what their records were like.
 //! - [`strays`]: what no manifest names; [`vacuum`]: deletes it.
 
+mod belonging;
 pub mod chain;
 pub mod checkpoint;
 pub mod history;

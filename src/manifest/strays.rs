@@ -36,14 +36,18 @@ pub struct Stray {
 
 impl Stray {
     fn new(dir: &TableDir, object: Listed) -> Self {
-        let spot = Spot::of(dir, &object.path);
+        Self::at(Spot::of(dir, &object.path), object)
+    }
+
+    fn at(spot: Spot, object: Listed) -> Self {
         let Listed { path, size: bytes, modified } = object;
         Self { path, kind: spot.name(), bytes, modified, spot, half_written: None }
     }
 
     fn of_half(dir: &TableDir, left: HalfWritten) -> Self {
-        let mut stray = Self::new(dir, left.object.clone());
-        if left.is_upload() && stray.window().is_some() {
+        // It is what it was to become.
+        let mut stray = Self::at(Spot::of(dir, left.becomes()), left.object.clone());
+        if left.is_upload() {
             stray.kind = "upload";
         }
         Self { half_written: Some(left), ..stray }
@@ -59,9 +63,15 @@ impl Stray {
         self.half_written.as_ref()
     }
 
-    /// Whether readers that list folders read it.
+    /// Whether readers that list folders read it: a data file, and any other Parquet file that is not in a hidden folder.
     pub fn is_read(&self) -> bool {
-        matches!(self.spot, Spot::Data(_)) && self.half_written.is_none()
+        let is_shown = |part: &str| !part.starts_with(['_', '.']);
+        match self.spot {
+            _ if self.half_written.is_some() => false,
+            Spot::Foreign => self.path.ends_with(".parquet") && self.path.split('/').all(is_shown),
+            Spot::Data(_) => true,
+            _ => false,
+        }
     }
 }
 
@@ -114,6 +124,8 @@ impl Inventory {
         };
         let whole = self.objects.into_iter().map(|object| Stray::new(dir, object));
         let half = self.half_written.into_iter().map(|left| Stray::of_half(dir, left));
+        // The uploads of others are none of ours, and stand nowhere.
+        let half = half.filter(|stray| stray.kind != "upload" || stray.window().is_some());
         let mut strays: Vec<Stray> = whole.chain(half).collect();
         strays.retain(|stray| {
             !stray.window().is_some_and(|window| unsure.contains(window)) && is_stray(stray)

@@ -1,6 +1,7 @@
 //! The commit protocol under faults: every crash point, every ambiguous answer, rivals and readers.
 
 mod batches;
+mod belonging;
 mod chain;
 mod crash;
 mod format;

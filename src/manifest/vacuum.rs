@@ -6,7 +6,7 @@ use std::sync::Arc;
 use chrono::TimeDelta;
 
 use crate::clock::Clock;
-use crate::error::{ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::lake::layout::{TableDir, WindowName};
 use crate::lake::store::Lake;
 use crate::manifest::chain::{Chain, Head};
@@ -15,7 +15,16 @@ use crate::manifest::snapshot::survey;
 use crate::manifest::strays::{Inventory, Stray};
 use crate::manifest::version::State;
 
-/// The strays of a table that were last written longer than `age` ago; foreign objects are not among them.
+/// What is old enough to go, and what nobody can tell of.
+#[derive(Debug)]
+pub struct Outdated {
+    /// The strays that were last written long enough ago; foreign objects are not among them.
+    pub strays: Vec<Stray>,
+    /// Windows that are left alone, as their manifest cannot be read.
+    pub unread: Vec<(WindowName, Error)>,
+}
+
+/// The strays of a table that were last written longer than `age` ago.
 ///
 /// # Errors
 /// `Store` when the lake cannot be read.
@@ -24,13 +33,14 @@ pub async fn outdated(
     dir: &TableDir,
     age: TimeDelta,
     clock: &dyn Clock,
-) -> Result<Vec<Stray>> {
+) -> Result<Outdated> {
     let inventory = Inventory::take(lake, dir).await?;
     let snapshot = survey(lake, dir).await?;
     let now = clock.now();
     let strays = inventory.strays(lake, dir, &snapshot, now).await?;
     let is_old = |stray: &Stray| now.signed_duration_since(stray.modified) >= age;
-    Ok(strays.into_iter().filter(|stray| stray.window().is_some() && is_old(stray)).collect())
+    let strays = strays.into_iter().filter(|stray| stray.window().is_some() && is_old(stray));
+    Ok(Outdated { strays: strays.collect(), unread: snapshot.broken })
 }
 
 /// Deletes `strays`, in their order: a chain of versions is cut from below. Gives back those that were deleted; the rest is of

@@ -39,6 +39,8 @@ pub struct LandOptions {
     pub clock: Arc<dyn Clock>,
     /// Asks for an early, orderly end.
     pub stop: Stop,
+    /// Raised as the run goes.
+    pub progress: Arc<Progress>,
 }
 
 /// A run that lands batch after batch.
@@ -56,7 +58,8 @@ impl Lander {
         options: LandOptions,
         tables: impl IntoIterator<Item = &'a Table>,
     ) -> Result<Self> {
-        let LandOptions { run_id, source, lake, accept_drift, memory, clock, stop } = options;
+        let LandOptions { run_id, source, lake, accept_drift, .. } = options;
+        let LandOptions { memory, clock, stop, progress, .. } = options;
         let budget = match memory {
             Some(total) => Budget::of(total, 1, lake.is_local(), tables)?,
             None => Budget::default(),
@@ -75,7 +78,7 @@ impl Lander {
                 extracted_at: clock.now(),
                 clock,
                 stop,
-                progress: Arc::new(Progress::new(0)),
+                progress,
                 meter: Meter::default(),
             },
         })

@@ -19,6 +19,7 @@ mod judge;
 pub mod land;
 mod landing;
 pub mod library;
+pub mod notice;
 pub mod peek;
 pub mod plan;
 pub mod progress;

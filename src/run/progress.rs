@@ -4,7 +4,10 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use tokio::sync::mpsc::UnboundedSender;
+
 use crate::http::client::Client;
+use crate::run::notice::Notice;
 
 /// What is told before then is mostly noise.
 const FORECAST_AFTER: Duration = Duration::from_secs(5);
@@ -21,6 +24,7 @@ pub struct Progress {
     records: AtomicU64,
     bytes: AtomicU64,
     client: OnceLock<Client>,
+    listener: Option<UnboundedSender<Notice>>,
 }
 
 impl Progress {
@@ -35,6 +39,21 @@ impl Progress {
             records: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
             client: OnceLock::new(),
+            listener: None,
+        }
+    }
+
+    /// Tells `listener` what befalls each window. It may be as slow as it likes: nothing waits for it.
+    #[must_use]
+    pub fn telling(self, listener: Option<UnboundedSender<Notice>>) -> Self {
+        Self { listener, ..self }
+    }
+
+    /// Tells who listens, if anybody does.
+    pub(crate) fn tell(&self, notice: impl FnOnce() -> Notice) {
+        if let Some(listener) = &self.listener {
+            // Who has gone needs to know nothing more.
+            let _ = listener.send(notice());
         }
     }
 

@@ -115,7 +115,7 @@ impl Outcome {
 }
 
 /// What became of one window.
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 pub struct WindowReport {
     /// The source's name.
     pub source: String,
@@ -146,7 +146,7 @@ pub struct WindowReport {
 }
 
 /// Why a window failed.
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 pub struct Failure {
     /// The kind's name.
     pub kind: &'static str,

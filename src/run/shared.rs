@@ -11,6 +11,8 @@ use crate::lake::budget::Budget;
 use crate::lake::store::Lake;
 use crate::manifest::history::Profiles;
 use crate::page::Meter;
+use crate::run::notice::{Happened, Notice};
+use crate::run::plan::Unit;
 use crate::run::progress::Progress;
 use crate::run::stop::Stop;
 use crate::spec::source::Source;
@@ -44,6 +46,18 @@ impl Run {
         self.client.as_ref().ok_or_else(|| {
             Error::new(ErrorKind::Unexpected, "this run has nothing to ask the API with")
         })
+    }
+
+    /// Tells who listens what befell a window.
+    pub(crate) fn tell(&self, unit: &Unit, happened: impl FnOnce() -> Happened) {
+        self.progress.tell(|| Notice {
+            at: self.clock.now(),
+            run_id: self.run_id.clone(),
+            source: Arc::clone(&self.source),
+            lake: self.lake.clone(),
+            unit: unit.clone(),
+            happened: happened(),
+        });
     }
 
     /// Text of a record, maybe cut at its end, without the credentials that its API was asked with.

@@ -20,6 +20,7 @@ use crate::run::conditional::unchanged;
 use crate::run::ending::let_go;
 use crate::run::events::Events;
 use crate::run::landing::Landing;
+use crate::run::notice::Happened;
 use crate::run::plan::Unit;
 use crate::run::report::{Outcome, WindowReport};
 use crate::run::settle::settle;
@@ -44,6 +45,13 @@ pub(crate) async fn run(run: &Run, unit: &Unit, feed: &Feed) -> WindowReport {
     let meter = Arc::new(Meter::default());
     let ended = extract(run, unit, feed, Arc::clone(&meter)).await;
     run.meter.add(&meter);
+    let report = told(run, unit, ended).await;
+    run.tell(unit, || Happened::Ended(Box::new(report.clone())));
+    report
+}
+
+/// What became of a window, in the log and as a report.
+async fn told(run: &Run, unit: &Unit, ended: Result<(Outcome, Manifest)>) -> WindowReport {
     match ended {
         Ok((outcome, manifest)) => {
             tracing::info!(
@@ -93,6 +101,7 @@ async fn extract(
         }
         Taken::Run(held) => held,
     };
+    run.tell(unit, || Happened::Begun);
     let opened = open(run, unit, &mut held, Arc::clone(&meter)).await;
     let (decoder, mut landing) = match opened {
         Ok(opened) => opened,

@@ -93,7 +93,10 @@ class Exchange(socketserver.StreamRequestHandler):
             s.sendall(head.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n") + body)
             if not whole:
                 return b""
-            answer = b"".join(iter(lambda: s.recv(1 << 16), b""))
+            try:
+                answer = b"".join(iter(lambda: s.recv(1 << 16), b""))
+            except OSError:  # of a request whose client was killed in its middle
+                return b""
         head, end, body = answer.partition(b"\r\n\r\n")
         if b"connection: close" not in head.lower():
             head += b"\r\nConnection: close"

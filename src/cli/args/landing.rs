@@ -33,6 +33,9 @@ pub struct LandArgs {
     /// Write what the run did to this file, in the text format of Prometheus.
     #[arg(long, value_name = "FILE")]
     pub metrics_file: Option<PathBuf>,
+    /// Tell a catalogue of each window's start, commit or failure: OpenLineage events to a file, or to an http(s) URL.
+    #[arg(long, value_name = "FILE|URL", env = "OPENLINEAGE_URL", hide_env_values = true)]
+    pub openlineage: Option<String>,
     /// How the result is written on stdout; with --every one of each time that there was something to land.
     #[arg(long, value_enum, value_name = "FORMAT", default_value_t = Format::Table)]
     pub report: Format,
@@ -78,6 +81,9 @@ pub struct ReconcileArgs {
     /// Write what the run did to this file, in the text format of Prometheus.
     #[arg(long, value_name = "FILE")]
     pub metrics_file: Option<PathBuf>,
+    /// Tell a catalogue of each window's start, commit or failure: OpenLineage events to a file, or to an http(s) URL.
+    #[arg(long, value_name = "FILE|URL", env = "OPENLINEAGE_URL", hide_env_values = true)]
+    pub openlineage: Option<String>,
     /// How the result is written on stdout.
     #[arg(long, value_enum, value_name = "FORMAT", default_value_t = Format::Table)]
     pub report: Format,

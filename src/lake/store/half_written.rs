@@ -21,6 +21,12 @@ pub struct HalfWritten {
 }
 
 impl HalfWritten {
+    /// Where the object would be.
+    pub fn becomes(&self) -> &str {
+        let path = self.object.path.as_str();
+        if self.is_upload() { path } else { path.rsplit_once('#').map_or(path, |(whole, _)| whole) }
+    }
+
     /// Whether it is an upload of a bucket, whose parts stand nowhere.
     pub fn is_upload(&self) -> bool {
         self.upload.is_some()

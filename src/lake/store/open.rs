@@ -17,9 +17,9 @@ use crate::lake::store::open_uploads::{KeptClient, OpenUploads};
 use crate::lake::store::{Lake, Place, store_error};
 
 /// Tries after the first, for one request to a bucket.
-const MAX_RETRIES: usize = 5;
+pub(super) const MAX_RETRIES: usize = 5;
 /// From a request's first try to its last.
-const RETRY_TIMEOUT: Duration = Duration::from_secs(60);
+pub(super) const RETRY_TIMEOUT: Duration = Duration::from_secs(60);
 
 impl Lake {
     /// Opens a lake to write to: a path, a `file://` URL or `s3://bucket/prefix`.
@@ -111,16 +111,21 @@ impl Lake {
                 retry_timeout: RETRY_TIMEOUT,
                 ..RetryConfig::default()
             });
-        if builder.get_config_value(&AmazonS3ConfigKey::Region).is_none() {
-            builder = builder.with_region("us-east-1");
-        }
+        let region = builder.get_config_value(&AmazonS3ConfigKey::Region);
+        let region = region.unwrap_or_else(|| "us-east-1".to_owned());
+        builder = builder.with_region(region.clone());
+        // A public bucket tells nobody of its uploads, and there are no credentials to ask with.
+        let unsigned = builder.get_config_value(&AmazonS3ConfigKey::SkipSignature);
+        let unsigned = unsigned.is_some_and(|unsigned| unsigned == "true");
         let store =
             builder.build().map_err(|e| store_error("could not open the lake", &shown, e))?;
         let prefix = Path::from_url_path(url.path()).map_err(|e| {
             Error::new(ErrorKind::Usage, "the lake's prefix cannot be read").caused_by(e)
         })?;
-        let uploads =
-            kept.take().map(|client| OpenUploads::new(store.clone(), prefix.clone(), client));
+        let uploads = kept
+            .take()
+            .filter(|_| !unsigned)
+            .map(|client| OpenUploads::new(store.clone(), prefix.clone(), region, client));
         let store: Arc<dyn ObjectStore> = if prefix.is_root() {
             Arc::new(store)
         } else {

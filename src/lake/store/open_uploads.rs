@@ -1,23 +1,28 @@
 //! The uploads of a bucket that were begun and not ended: a process that was killed leaves its own, and their parts are
-//! paid for. `object_store` ends an upload but lists none, so the two lists are asked for by signed URLs.
+//! paid for. `object_store` ends an upload but lists none, so the two lists are asked for here.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
-use object_store::aws::AmazonS3;
+use object_store::aws::{AmazonS3, AwsAuthorizer};
 use object_store::client::{
-    ClientOptions, HttpClient, HttpConnector, HttpRequest, HttpRequestBody, ReqwestConnector,
+    ClientOptions, HttpClient, HttpConnector, HttpError, HttpRequest, HttpRequestBody,
+    ReqwestConnector,
 };
 use object_store::multipart::MultipartStore as _;
 use object_store::path::Path;
-use object_store::signer::{SignedUrlOptions, Signer as _};
+use object_store::signer::Signer as _;
 use object_store::{Error as StoreError, Result as StoreResult};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-/// How long a signed URL may be used: it is used at once.
-const SIGNED_FOR: Duration = Duration::from_secs(300);
+use super::open::{MAX_RETRIES, RETRY_TIMEOUT};
+
+/// For a signed URL of which only the place is used.
+const SIGNED_FOR: Duration = Duration::from_secs(1);
+/// The wait before the second try; doubled for each further one.
+const FIRST_WAIT: Duration = Duration::from_millis(100);
 
 /// One upload that is open.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,13 +42,14 @@ pub(super) struct OpenUploads {
     bucket: AmazonS3,
     /// The lake's place in the bucket.
     prefix: Path,
+    region: String,
     client: HttpClient,
 }
 
 impl OpenUploads {
     /// Of the lake at `prefix`; `client` is the one that the bucket itself is asked with.
-    pub(super) fn new(bucket: AmazonS3, prefix: Path, client: HttpClient) -> Self {
-        Self { bucket, prefix, client }
+    pub(super) fn new(bucket: AmazonS3, prefix: Path, region: String, client: HttpClient) -> Self {
+        Self { bucket, prefix, region, client }
     }
 
     /// Those of objects under the lake's folder `folder`. A bucket that does not tell has none, and a warning says so.
@@ -54,10 +60,11 @@ impl OpenUploads {
         loop {
             let page: UploadsPage = match self.ask(&Path::default(), &query).await? {
                 Answer::Page(page) => page,
-                Answer::Refused(status) => {
+                Answer::Refused { status, code } => {
                     tracing::warn!(
                         status,
-                        "the bucket does not list its open uploads, so those of killed runs are not among the strays: \
+                        code,
+                        "the bucket does not list its open uploads, so those of killed runs are not among what is named: \
                          allow s3:ListBucketMultipartUploads, or have a lifecycle rule end them"
                     );
                     break;
@@ -90,9 +97,9 @@ impl OpenUploads {
         self.prefix.parts().chain(path.parts()).collect()
     }
 
-    /// The upload with the bytes of its parts; `None` where it has been ended meanwhile.
+    /// The upload with the bytes of its parts; `None` where it has been ended meanwhile, and for a key that is no path.
     async fn sized(&self, upload: UploadElement) -> StoreResult<Option<OpenUpload>> {
-        let key = Path::from(upload.key.as_str());
+        let Ok(key) = Path::parse(&upload.key) else { return Ok(None) };
         let Some(path) = key.prefix_match(&self.prefix) else { return Ok(None) };
         let path = path.collect::<Path>().to_string();
         let mut query = vec![("uploadId", upload.id.clone())];
@@ -100,8 +107,11 @@ impl OpenUploads {
         loop {
             let page: PartsPage = match self.ask(&key, &query).await? {
                 Answer::Page(page) => page,
-                Answer::Refused(404) => return Ok(None),
-                Answer::Refused(_) => break,
+                Answer::Refused { status: 404, .. } => return Ok(None),
+                Answer::Refused { status, code } => {
+                    tracing::warn!(status, code, key = %key, "the bucket does not tell the size of an open upload: allow s3:ListMultipartUploadParts");
+                    break;
+                }
             };
             bytes += page.parts.iter().map(|part| part.bytes).sum::<u64>();
             let next = ("part-number-marker", page.next.unwrap_or_default());
@@ -114,36 +124,98 @@ impl OpenUploads {
         Ok(Some(OpenUpload { path, id: upload.id, bytes, begun: upload.begun }))
     }
 
+    /// Asks, and again where the fault may pass: the store's own retries are only of its own requests.
     async fn ask<T: DeserializeOwned>(
         &self,
         key: &Path,
         query: &[(&'static str, String)],
     ) -> StoreResult<Answer<T>> {
-        let failed = |source| StoreError::Generic { store: "S3", source };
-        let mut request = HttpRequest::new(HttpRequestBody::empty());
-        let options = SignedUrlOptions::new()
-            .with_query(query.iter().map(|(name, value)| (*name, value.as_str())));
-        let method = request.method().clone();
-        let url = self.bucket.signed_url_opts(method, key, SIGNED_FOR, &options).await?;
-        *request.uri_mut() = url.as_str().parse().map_err(|e| failed(Box::new(e)))?;
-        let response = self.client.execute(request).await.map_err(|e| failed(Box::new(e)))?;
-        let status = response.status();
-        let body = response.into_body().bytes().await.map_err(|e| failed(Box::new(e)))?;
+        let (started, mut wait) = (Instant::now(), FIRST_WAIT);
+        for _ in 0..MAX_RETRIES {
+            match self.ask_once(key, query).await? {
+                Asked::Answered(answer) => return Ok(answer),
+                Asked::Passing(error) if started.elapsed() > RETRY_TIMEOUT => return Err(error),
+                Asked::Passing(_) => tokio::time::sleep(wait).await,
+            }
+            wait = wait.saturating_mul(2);
+        }
+        match self.ask_once(key, query).await? {
+            Asked::Answered(answer) => Ok(answer),
+            Asked::Passing(error) => Err(error),
+        }
+    }
+
+    async fn ask_once<T: DeserializeOwned>(
+        &self,
+        key: &Path,
+        query: &[(&'static str, String)],
+    ) -> StoreResult<Asked<T>> {
+        let request = self.signed(key, query).await?;
+        let received = async {
+            let response = self.client.execute(request).await?;
+            Ok::<_, HttpError>((response.status(), response.into_body().bytes().await?))
+        };
+        let (status, body) = match received.await {
+            Ok(received) => received,
+            Err(error) => return Ok(Asked::Passing(failed(error))),
+        };
         let text = String::from_utf8_lossy(&body);
         match status.as_u16() {
             _ if status.is_success() => {
-                quick_xml::de::from_str(&text).map(Answer::Page).map_err(|e| failed(Box::new(e)))
+                let page = quick_xml::de::from_str(&text).map_err(failed)?;
+                Ok(Asked::Answered(Answer::Page(page)))
             }
-            status @ (400..=499 | 501) => Ok(Answer::Refused(status)),
-            status => Err(failed(format!("the bucket answered {status}: {text}").into())),
+            status @ (400..=407 | 409..=428 | 430..=499 | 501) => {
+                let code = quick_xml::de::from_str(&text).map(|error: ErrorPage| error.code);
+                let code = code.unwrap_or_default();
+                Ok(Asked::Answered(Answer::Refused { status, code }))
+            }
+            status => Ok(Asked::Passing(failed(format!("the bucket answered {status}: {text}")))),
         }
     }
+
+    /// Signed in its headers: in the URL, logs and error pages on the way would repeat the session's token.
+    async fn signed(
+        &self,
+        key: &Path,
+        query: &[(&'static str, String)],
+    ) -> StoreResult<HttpRequest> {
+        let mut request = HttpRequest::new(HttpRequestBody::empty());
+        // The store knows its endpoint and how it names its buckets; it tells so only in a URL that it signs.
+        let method = request.method().clone();
+        let mut url = self.bucket.signed_url(method, key, SIGNED_FOR).await?;
+        url.query_pairs_mut().clear().extend_pairs(query);
+        *request.uri_mut() = url.as_str().parse().map_err(failed)?;
+        let credential = self.bucket.credentials().get_credential().await?;
+        AwsAuthorizer::new(&credential, "s3", &self.region).try_authorize(&mut request, None)?;
+        Ok(request)
+    }
+}
+
+fn failed(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> StoreError {
+    StoreError::Generic { store: "S3", source: source.into() }
+}
+
+enum Asked<T> {
+    Answered(Answer<T>),
+    /// The same request may be answered later.
+    Passing(StoreError),
 }
 
 enum Answer<T> {
     Page(T),
-    /// The bucket does not tell this, to us or to anybody; with its status.
-    Refused(u16),
+    /// The bucket does not tell this, to us or to anybody.
+    Refused {
+        status: u16,
+        code: String,
+    },
+}
+
+/// The body of an error.
+#[derive(Deserialize)]
+struct ErrorPage {
+    #[serde(rename = "Code")]
+    code: String,
 }
 
 /// ListMultipartUploads of the Amazon S3 API reference, as far as it is needed.

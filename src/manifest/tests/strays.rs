@@ -21,7 +21,7 @@ fn clock(minute: i64) -> Arc<dyn Clock> {
 }
 
 async fn found(lake: &Lake, minute: i64) -> Vec<Stray> {
-    outdated(lake, &table(), ANY_AGE, &*clock(minute)).await.expect("strays")
+    outdated(lake, &table(), ANY_AGE, &*clock(minute)).await.expect("strays").strays
 }
 
 /// Deletes every stray; what was deleted, by kind.
@@ -54,7 +54,7 @@ async fn strays_of_every_kind_go_and_what_is_named_or_foreign_stays() {
         lake.put(path, "x".into()).await.expect("plant");
     }
     let young = outdated(&lake, &dir, TimeDelta::days(100_000), &*clock(9)).await.expect("strays");
-    assert!(young.is_empty(), "{young:?}");
+    assert!(young.strays.is_empty(), "{young:?}");
     let gone: BTreeSet<_> = vacuum(&lake, 9).await.into_iter().collect();
     assert_eq!(gone, planted.into_iter().collect());
     assert_eq!(rows(&lake).await, rows_of(&["new", "other"]));
