@@ -121,7 +121,7 @@ impl Found {
     }
 
     fn add(&mut self, of: &Manifest, path: &str, letter: ReadLetter) {
-        let ReadLetter { page, index, error, record } = letter;
+        let ReadLetter { page, index, error, record, .. } = letter;
         let hidden =
             if self.show_values { Hidden::Nothing } else { hidden(of, error.field.as_deref()) };
         let (table, source, stream) = (of.table.clone(), of.source.clone(), of.stream.clone());

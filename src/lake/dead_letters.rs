@@ -39,8 +39,12 @@ pub struct Letter<'a> {
     pub record: &'a [u8],
 }
 
+/// The format of a line.
+pub(super) const FORMAT: u32 = 1;
+
 #[derive(Serialize)]
 struct Line<'a> {
+    version: u32,
     page: u64,
     index: u64,
     error: Reason<'a>,
@@ -194,6 +198,7 @@ impl DeadLetterWriter {
 /// Writes one line: no line break in it, whatever the record's layout was.
 fn write_line(out: &mut BytesMut, letter: &Letter<'_>) -> Result<()> {
     let line = Line {
+        version: FORMAT,
         page: letter.page,
         index: letter.index,
         error: Reason { code: letter.code, field: letter.field, message: letter.message },
@@ -266,8 +271,8 @@ mod tests {
         let path = writer.barrier().await.expect("barrier").expect("path");
         assert!(path.ends_with("/3/rejects-1.ndjson"), "{path}");
         insta::assert_snapshot!(text(&lake, &path).await, @r#"
-        {"page":1,"index":0,"error":{"code":"invalid_value","field":"amount","message":"`x` is no decimal"},"record":{    "amount": 1.50,   "a": "\n", "a": 2 }}
-        {"page":1,"index":7,"error":{"code":"invalid_value","field":null,"message":"`x` is no decimal"},"record":"text"}
+        {"version":1,"page":1,"index":0,"error":{"code":"invalid_value","field":"amount","message":"`x` is no decimal"},"record":{    "amount": 1.50,   "a": "\n", "a": 2 }}
+        {"version":1,"page":1,"index":7,"error":{"code":"invalid_value","field":null,"message":"`x` is no decimal"},"record":"text"}
         "#);
         assert_eq!((writer.letters(), writer.barrier().await.expect("none")), (2, None));
     }

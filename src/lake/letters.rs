@@ -6,11 +6,15 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::lake::dead_letters::FORMAT;
 use crate::lake::store::Lake;
 
 /// One dead letter, as its line has it.
 #[derive(Debug, Deserialize)]
 pub struct ReadLetter {
+    /// The line's format; lines had none in the beginning, when it was the first.
+    #[serde(default = "first_format")]
+    version: u32,
     /// Its page, from 1.
     pub page: u64,
     /// Its place in the page, from 0.
@@ -66,14 +70,26 @@ pub async fn read_letters(
     Ok(())
 }
 
+fn first_format() -> u32 {
+    1
+}
+
 fn parsed(lake: &Lake, path: &str, number: u64, text: &[u8]) -> Result<ReadLetter> {
-    serde_json::from_slice(text).map_err(|error| {
-        Error::new(ErrorKind::Store, "a dead letter is cut, or none of lakeward's")
+    let broken = |what: &str| {
+        Error::new(ErrorKind::Store, format!("a dead letter {what}"))
             .with("object", lake.url_of(path))
             .with("line", number)
+    };
+    let letter: ReadLetter = serde_json::from_slice(text).map_err(|error| {
+        broken("is cut, or none of lakeward's")
             .hint("the others were read; a refresh of the window writes the file anew")
             .caused_by(error)
-    })
+    })?;
+    match letter.version {
+        FORMAT => Ok(letter),
+        other => Err(broken(&format!("has format {other}, this lakeward reads {FORMAT}"))
+            .hint("use the lakeward that wrote it, or a later one; the others were read")),
+    }
 }
 
 #[cfg(test)]
@@ -103,5 +119,24 @@ mod tests {
         assert_eq!(broken.len(), 2);
         assert!(broken[0].contains("line=2") && broken[1].contains("line=5"), "{broken:?}");
         assert!(read_letters(&lake, "none.ndjson", |_| ()).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn the_fixture_of_format_1_stays_readable_and_a_later_one_is_told() {
+        let fixture = include_str!("../../tests/fixtures/rejects-v1.ndjson");
+        let later =
+            r#"{"version":2,"page":1,"index":0,"error":{"code":"c","message":"m"},"record":1}"#;
+        let lake = Lake::in_memory();
+        lake.put("r.ndjson", format!("{fixture}{later}\n").into()).await.expect("put");
+        let (mut read, mut broken) = (Vec::new(), Vec::new());
+        let each = |letter: Result<ReadLetter>| match letter {
+            Ok(letter) => read.push((letter.page, letter.index, letter.error.code)),
+            Err(error) => broken.push(error.to_string()),
+        };
+        read_letters(&lake, "r.ndjson", each).await.expect("read");
+        let wanted = [(8, 60, "invalid".to_owned()), (17, 4, "not_an_object".to_owned())];
+        assert_eq!(read, wanted);
+        assert_eq!(broken.len(), 1);
+        assert!(broken[0].contains("has format 2") && broken[0].contains("line: 3"), "{broken:?}");
     }
 }

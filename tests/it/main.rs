@@ -20,6 +20,7 @@ mod init;
 mod land;
 mod layers;
 mod library;
+mod lineage;
 mod messages;
 mod pacing;
 mod peek;

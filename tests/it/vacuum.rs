@@ -60,7 +60,7 @@ fn what_a_kill_left_is_named_then_deleted_on_demand() {
     assert_eq!((&document["deleted"], &document["bytes"]), (&true.into(), &16.into()));
     let kinds: Vec<_> =
         document["objects"].as_array().unwrap().iter().map(|o| &o["kind"]).collect();
-    assert_eq!(kinds, ["report", "staged", "data", "staged"], "{document:#}");
+    assert_eq!(kinds, ["report", "staged", "staged", "data"], "{document:#}");
 
     for path in [&data, &staged, &half, &report] {
         assert!(!is_there(&workspace, path), "{path}");
@@ -71,4 +71,39 @@ fn what_a_kill_left_is_named_then_deleted_on_demand() {
     assert!(!is_there(&workspace, &young) && is_there(&workspace, foreign));
     workspace.lakeward(&verify).exits(0).says("foreign, no manifest names it");
     workspace.lakeward(&vacuum).exits(0).says("nothing of that age");
+}
+
+#[test]
+fn a_renamed_table_is_refused_and_whole_again_under_its_name() {
+    let api = PagedApi::start(Options { records_per_day: vec![230], ..Options::default() });
+    let workspace = Workspace::reading(&api, Style::Cursor);
+    workspace.extract_day(&[]).exits(0);
+    let (table, renamed) = (workspace.path("lake/payments"), workspace.path("lake/payments_v1"));
+    std::fs::rename(&table, &renamed).unwrap();
+    let verify = ["verify", "--lake", "lake"];
+    let ended = workspace.lakeward(&verify).exits(6);
+    ended.says("it is of the table `payments`");
+    ended.complains(&["a manifest is mended as its line says"]);
+    assert!(!ended.stderr.contains("vacuum"), "{ended}");
+    let vacuum = ["vacuum", "--lake", "lake", "--older-than", "0s", "--delete"];
+    let ended = workspace.lakeward(&vacuum).exits(0);
+    ended.says("left alone: payments_v1/_lakeward/windows/");
+    ended.says("nothing of that age");
+    workspace.lakeward(&["status", "--lake", "lake", "--files"]).exits(6);
+    std::fs::rename(&renamed, &table).unwrap();
+    workspace.lakeward(&verify).exits(0).says("all as their manifests say");
+    workspace.lake().assert_holds("payments", &api.truth());
+}
+
+#[test]
+fn a_parquet_file_beside_the_data_is_a_problem_that_vacuum_leaves_alone() {
+    let api = PagedApi::start(Options { records_per_day: vec![30], ..Options::default() });
+    let workspace = Workspace::reading(&api, Style::Cursor);
+    workspace.extract_day(&[]).exits(0);
+    left(&workspace, "date=2026-03-17/copy.parquet", 8);
+    let ended = workspace.lakeward(&["verify", "--lake", "lake"]).exits(6);
+    ended.says("date=2026-03-17/copy.parquet");
+    ended.complains(&["move files that are not lakeward's out of the table's folder"]);
+    workspace.lakeward(&["vacuum", "--lake", "lake", "--older-than", "0s", "--delete"]).exits(0);
+    assert!(is_there(&workspace, "date=2026-03-17/copy.parquet"));
 }

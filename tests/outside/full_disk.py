@@ -4,6 +4,7 @@ import contextlib
 import os
 import subprocess
 import sys
+import time
 
 import harness
 import kills
@@ -25,6 +26,16 @@ def small_disk(folder, size):
         yield
     finally:
         subprocess.run(["umount", "-l", folder], check=False)
+
+
+def wide(folder, port, rejects):
+    """The source file of a table that takes more than 8 MB: uncompressed, or of records that are all rejected."""
+    source = payments_api.write_source(folder, port, "1s")
+    schema = folder / "payments.yaml"
+    more = "reject_limit: 1\nfields:\n  - { name: nowhere, type: string, from: /nowhere, required: true }\n" if rejects else "parquet: { compression: uncompressed }\n"
+    text = schema.read_text()
+    schema.write_text(text.replace("fields:\n", more, 1) if rejects else text + more)
+    return source
 
 
 def run(report, lakeward, work):
@@ -51,6 +62,39 @@ def run(report, lakeward, work):
                 assert not kills.leftovers(lake), kills.leftovers(lake)[:3]
                 lakeward.run("verify", "--lake", lake).expect()
                 facts.append(f"{truth['rows']} rows")
+        with report.check("a disk of 8 MB that data files fill, and that dead letters fill: exit 6 names them, heals when there is space") as facts:
+            for what, folder in (("staging", wide(work / "data-files", port, rejects=False)), ("rejects", wide(work / "dead-letters", port, rejects=True))):
+                with small_disk(disk, "8m"):
+                    lake = disk / "lake"
+                    ran = lakeward.extract(folder, "--lake", lake, *WINDOW).expect(6)
+                    said = f"{what}/" if what == "staging" else "rejects"
+                    assert "no space" in ran.err.lower() and said in ran.err, f"{what} is not named:\n{ran.err[-800:]}"
+                    assert not harness.data_files(lake), "something is published"
+                    subprocess.run(["mount", "-o", "remount,size=256m", disk], check=True)
+                    lakeward.extract(folder, "--lake", lake, *WINDOW).expect()
+                    counts = next(iter(harness.manifests(lake).values()))["counts"]
+                    kept = counts["rejected"] if what == "rejects" else counts["written"]
+                    assert kept + counts["duplicates"] >= truth["rows"], counts
+                    lakeward.run("verify", "--lake", lake).expect()
+                    facts.append(f"{kept} {'dead letters' if what == 'rejects' else 'rows'}")
+        with report.check("a disk that fills up before a manifest: exit 6 names it, heals when there is space"):
+            with small_disk(disk, "8m"):
+                lake = disk / "lake"
+                kills.control(api, "delay=1")
+                run = lakeward.start("extract", source, "--lake", lake, *WINDOW, "--max-requests", "1")
+                while not harness.manifests(lake):
+                    time.sleep(0.05)
+                with contextlib.suppress(OSError):
+                    (disk / "ballast").write_bytes(b"x" * (16 << 20))
+                _, err = run.communicate(timeout=60)
+                kills.control(api, "delay=0")
+                assert run.returncode in (5, 6) and "no space" in err.lower() and "_lakeward/" in err, f"exit {run.returncode}:\n{err[-800:]}"
+                (disk / "ballast").unlink()
+                subprocess.run(["mount", "-o", "remount,size=256m", disk], check=True)
+                lakeward.extract(source, "--lake", lake, *WINDOW).expect()
+                ids, _ = kills.rows(harness.data_files(lake))
+                assert len(ids) == len(set(ids)) == truth["rows"], f"{len(ids)} rows, {len(set(ids))} distinct"
+                lakeward.run("verify", "--lake", lake).expect()
         with report.check("a disk that is full from the start: exit 6"):
             with small_disk(disk, "4k"):
                 with contextlib.suppress(OSError):

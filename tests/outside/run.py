@@ -16,7 +16,7 @@ import time
 
 import harness
 
-GROUPS = ["volume", "memory", "readers", "drift", "json_server", "rate_limited", "shared_pace", "django_rest", "oidc", "webhook", "reach", "kills", "rivals", "power_loss", "full_disk", "every_call", "hostile", "webhook_kills", "s3", "s3_faults"]
+GROUPS = ["volume", "memory", "readers", "drift", "json_server", "rate_limited", "shared_pace", "django_rest", "oidc", "webhook", "reach", "kills", "rivals", "power_loss", "full_disk", "every_call", "hostile", "lineage", "backfill", "webhook_kills", "s3", "s3_faults"]
 
 
 def main():

@@ -3,15 +3,19 @@
 import contextlib
 import json
 import pathlib
+import signal
 import sys
 import time
 
+import every_call
 import harness
 import kills
 import payments_api
 
 KEY, SECRET, BUCKET, REGION = "lakeward", "lakeward-outside-secret", "lake", "us-east-1"
 WINDOWS = ("--from", "2026-03-16", "--to", "2026-03-19")
+# Of each run that is struck: over two servers, a first run and a refresh, more than fifty.
+KILLS = 14
 
 
 class Store:
@@ -146,6 +150,44 @@ def checks(report, lakeward, name, store, work, source, api, truth):
         run.run("verify", "--lake", killed).expect()
 
 
+def killed_at_calls(report, lakeward, name, store, work, api, source, truth):
+    """kill -9 at one connect or send after the other of a run of three pages, and of its refresh."""
+    run, log = lakeward.with_env(**store.env()), work / "calls.txt"
+    shim = {"LD_PRELOAD": every_call.shim(work), "STRIKE_ROOT": "/nowhere", "STRIKE_NET": 1, "STRIKE_ERRNO": 0, "STRIKE_LOG": log}
+
+    def struck(at, lake, *more):
+        log.unlink(missing_ok=True)
+        by = run.with_env(**{k: str(v) for k, v in shim.items()}, STRIKE_AT=str(at))
+        ran = by.extract(source, "--lake", f"s3://{BUCKET}/{lake}", *kills.WINDOW, *more)
+        return ran, len(log.read_text().splitlines())
+
+    def begin(lake, refresh):
+        kills.control(api, "edition=1")
+        if refresh:
+            run.extract(source, "--lake", f"s3://{BUCKET}/{lake}", *kills.WINDOW).expect()
+            kills.control(api, "edition=2")
+
+    with report.check(f"{name}: kill -9 at one connect or send after the other, then a rerun: exact, nothing left") as facts:
+        killed = 0
+        for refresh in (False, True):
+            more, what = (["--refresh"], "refresh") if refresh else ([], "first run")
+            begin(f"calls/{name}-{what[0]}", refresh)
+            calls = struck(0, f"calls/{name}-{what[0]}", *more)[1]
+            facts.append(f"{calls} calls of a {what}")
+            for at in every_call.places(range(calls), KILLS):
+                lake = f"calls/{name}-{what[0]}-{at}"
+                begin(lake, refresh)
+                ran = struck(at, lake, *more)[0]
+                assert ran.code in (0, -signal.SIGKILL), f"call {at} of a {what}: exit {ran.code}\n{ran.err[-800:]}"
+                killed += ran.code != 0
+                run.extract(source, "--lake", f"s3://{BUCKET}/{lake}", *kills.WINDOW, *more).expect()
+                exact(store.rows(lake, COLUMNS), truth, edition=2 if refresh else 1)
+                verified = run.run("verify", "--lake", f"s3://{BUCKET}/{lake}", "--format", "json").expect().report
+                assert not verified["strays"], f"call {at} of a {what}: {verified['strays']}"
+        facts.append(f"{killed} killed")
+        assert killed >= 2 * KILLS - 3, f"few were killed: {killed}"
+
+
 def run(report, lakeward, work):
     work = harness.fresh(work)
     truth = payments_api.make(work / "data", 60, 100, "mixed", 9)
@@ -153,6 +195,10 @@ def run(report, lakeward, work):
     source = payments_api.write_source(work, port, "300ms")
     api = f"http://127.0.0.1:{port}"
     command = [sys.executable, payments_api.__file__, "serve", work / "data", port]
+    (small_port,) = harness.free_ports()
+    small, small_truth = work / "small", payments_api.make(work / "small/data", 3, 40, "mixed", 29)
+    small_api, small_source = f"http://127.0.0.1:{small_port}", payments_api.write_source(small, small_port, "10ms")
+    small_command = [sys.executable, payments_api.__file__, "serve", small / "data", small_port]
     with harness.server(command, f"{api}/requests", work / "api.log"):
         with report.check("an endpoint that refuses: exit 6, nothing fetched for nothing"):
             (nobody,) = harness.free_ports()
@@ -164,6 +210,8 @@ def run(report, lakeward, work):
             try:
                 with start(work) as store:
                     checks(report, lakeward, name, store, work, source, api, truth)
+                    with harness.server(small_command, f"{small_api}/requests", work / "small.log"):
+                        killed_at_calls(report, lakeward, name, store, work, small_api, small_source, small_truth)
                     if name == "seaweedfs":
                         with report.check("seaweedfs: a wrong secret: exit 6, nothing written, the secret never shown"):
                             wrong = lakeward.with_env(**store.env("not-this-secret-one"))

@@ -397,3 +397,16 @@ fn personal_values_are_redacted_and_others_may_be() {
     // Another is shown as it came; one that is not declared may be a personal one under a new name.
     assert!(text.contains("x9") && !text.contains("y8"), "{text}");
 }
+
+#[test]
+fn the_fixture_of_version_1_stays_readable_and_a_later_one_is_told() {
+    let fixture = include_str!("../../../tests/fixtures/drift-v1.json");
+    let report = DriftReport::decode(fixture.as_bytes()).expect("decode");
+    assert_eq!((report.table.as_str(), report.findings.len()), ("payments", 6));
+    let again = serde_json::to_string(&report).expect("text");
+    assert_eq!(DriftReport::decode(again.as_bytes()).expect("again"), report);
+    let later = fixture.replacen("\"version\": 1", "\"version\": 2", 1);
+    let error = DriftReport::decode(later.as_bytes()).expect_err("a later format");
+    assert!(error.to_string().contains("it has format 2"), "{error}");
+    assert!(DriftReport::decode(&fixture.as_bytes()[..fixture.len() / 2]).is_err());
+}

@@ -22,6 +22,24 @@ pub(super) fn is_half_written(name: &str) -> bool {
         .is_some_and(|(_, n)| !n.is_empty() && n.bytes().all(|digit| digit.is_ascii_digit()))
 }
 
+/// The names of the folders in `dir`, sorted; none where there is no such folder. Names that no lake gives are left out.
+pub(super) fn names_of_dirs(dir: &FsPath) -> std::io::Result<Vec<String>> {
+    let entries = match std::fs::read_dir(dir) {
+        Err(e) if e.kind() == IoKind::NotFound => return Ok(Vec::new()),
+        other => other?,
+    };
+    let mut names = Vec::new();
+    for entry in entries {
+        let entry = entry?;
+        let kind = entry.file_type()?;
+        // A link may lead to a folder: a lake is mounted in parts.
+        let is_dir = kind.is_dir() || (kind.is_symlink() && entry.path().is_dir());
+        names.extend(entry.file_name().into_string().ok().filter(|_| is_dir));
+    }
+    names.sort_unstable();
+    Ok(names)
+}
+
 pub(super) fn sweep_dir(dir: &FsPath, name_prefix: &str) -> std::io::Result<usize> {
     let entries = match std::fs::read_dir(dir) {
         Err(e) if e.kind() == IoKind::NotFound => return Ok(0),

@@ -3,7 +3,6 @@
 use std::io::ErrorKind as IoKind;
 use std::path::Path as FsPath;
 use std::sync::Arc;
-use std::time::Duration;
 
 use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
 use object_store::local::LocalFileSystem;
@@ -13,13 +12,8 @@ use object_store::{ObjectStore, RetryConfig};
 use url::Url;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::lake::store::open_uploads::{KeptClient, OpenUploads};
+use crate::lake::store::open_uploads::{KeptClient, MAX_RETRIES, OpenUploads, RETRY_TIMEOUT};
 use crate::lake::store::{Lake, Place, store_error};
-
-/// Tries after the first, for one request to a bucket.
-pub(super) const MAX_RETRIES: usize = 5;
-/// From a request's first try to its last.
-pub(super) const RETRY_TIMEOUT: Duration = Duration::from_secs(60);
 
 impl Lake {
     /// Opens a lake to write to: a path, a `file://` URL or `s3://bucket/prefix`.

@@ -17,8 +17,10 @@ use object_store::{Error as StoreError, Result as StoreResult};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use super::open::{MAX_RETRIES, RETRY_TIMEOUT};
-
+/// Tries after the first, for one request to a bucket.
+pub(super) const MAX_RETRIES: usize = 5;
+/// From a request's first try to its last.
+pub(super) const RETRY_TIMEOUT: Duration = Duration::from_secs(60);
 /// For a signed URL of which only the place is used.
 const SIGNED_FOR: Duration = Duration::from_secs(1);
 /// The wait before the second try; doubled for each further one.

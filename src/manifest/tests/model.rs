@@ -1,7 +1,8 @@
 //! The protocol under random schedules: rounds of rivals on two windows, each with a fate of its own, some fifteen minutes
 //! apart. Whatever happens, every published page is there once and whole, and the next run finishes the window.
 //!
-//! `LAKEWARD_SCHEDULES` says how many schedules are tried; a failing one is printed, cut down to its cause.
+//! `LAKEWARD_SCHEDULES` says how many schedules are tried; a failing one is printed, cut down to its cause, and the seed of all.
+#![expect(clippy::print_stdout, reason = "the seed; shown only when a test fails")]
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
@@ -9,6 +10,7 @@ use std::time::Duration;
 
 use object_store::memory::InMemory;
 use proptest::prelude::*;
+use proptest::test_runner::RngSeed;
 use tokio::sync::Semaphore;
 
 use super::stores::{Fault, Faulty};
@@ -217,8 +219,21 @@ fn schedule_count() -> u32 {
     given.map_or(10_000, |count| count.parse().expect("a number of schedules"))
 }
 
+/// Printed with a failure; `LAKEWARD_SEED` repeats it.
+fn seed() -> u64 {
+    let given = std::env::var("LAKEWARD_SEED").ok();
+    let seed = given.map_or_else(rand::random, |seed| seed.parse().expect("a seed"));
+    println!("LAKEWARD_SEED={seed}");
+    seed
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: schedule_count(), failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig {
+        cases: schedule_count(),
+        rng_seed: RngSeed::Fixed(seed()),
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
 
     #[test]
     fn no_schedule_loses_or_doubles_a_page(schedule in schedules()) {
