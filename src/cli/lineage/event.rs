@@ -142,59 +142,64 @@ fn parent_facet(parent: &str, root: Option<&str>) -> Option<Value> {
             json!({ "run": { "runId": id.to_string() }, "job": { "namespace": namespace, "name": name } }),
         )
     };
-    let Some(mut content) = reference(parent) else {
+    let Some(Value::Object(mut content)) = reference(parent) else {
         tracing::warn!("OPENLINEAGE_PARENT_ID is not namespace/name/run-id: it is left out");
         return None;
     };
-    if let Some(root) = root.and_then(reference) {
-        content["root"] = root;
-    }
-    Some(standard("1-2-0/ParentRunFacet.json", "ParentRunFacet", content))
+    content.extend(root.and_then(reference).map(|root| ("root".to_owned(), root)));
+    Some(standard("1-2-0/ParentRunFacet.json", "ParentRunFacet", Value::Object(content)))
 }
 
 /// What the API has; a batch of webhook events comes from the same.
 fn inputs(notice: &Notice, report: Option<&WindowReport>) -> Value {
     let Some(base) = &notice.source.base_url else { return json!([]) };
     let path = format!("{}{}", base.path().trim_end_matches('/'), notice.unit.stream.path.source());
-    let mut input = json!({ "namespace": base.origin().ascii_serialization(), "name": path });
-    if let Some(counts) = report.and_then(|report| report.counts) {
-        let content = json!({ "rowCount": counts.fetched });
+    let statistics = report.and_then(|report| report.counts).map(|counts| {
         let file = "1-0-0/InputStatisticsInputDatasetFacet.json";
-        let facet = standard(file, "InputStatisticsInputDatasetFacet", content);
-        input["inputFacets"] = json!({ "inputStatistics": facet });
-    }
-    json!([input])
+        let content = json!({ "rowCount": counts.fetched });
+        standard(file, "InputStatisticsInputDatasetFacet", content)
+    });
+    json!([object([
+        ("namespace", Some(base.origin().ascii_serialization().into())),
+        ("name", Some(path.into())),
+        ("inputFacets", Some(object([("inputStatistics", statistics)]))),
+    ])])
 }
 
 fn output(notice: &Notice, report: Option<&WindowReport>) -> Value {
     let table = &notice.unit.stream.table;
     let (namespace, name) = place(&notice.lake, &table.name);
-    let mut output = json!({
-        "namespace": namespace,
-        "name": name,
-        "facets": { "schema": standard(
-            "1-2-0/SchemaDatasetFacet.json",
-            "SchemaDatasetFacet",
-            json!({ "fields": fields(table) }),
-        ) },
-    });
-    let Some(report) = report else { return output };
-    if let Some(drift) = &report.drift {
+    let content = json!({ "fields": fields(table) });
+    let schema = standard("1-2-0/SchemaDatasetFacet.json", "SchemaDatasetFacet", content);
+    let drift = report.and_then(|report| report.drift.as_ref()).map(|drift| {
         let (worst, at) = (drift.worst.as_deref(), notice.lake.url_of(&drift.path));
-        let facet = DriftOutputDatasetFacet::of(drift.findings, worst, at);
-        output["outputFacets"] = json!({ "lakeward_drift": facet.facet() });
-    }
-    if report.outcome == Outcome::Committed {
+        DriftOutputDatasetFacet::of(drift.findings, worst, at).facet()
+    });
+    let committed = report.filter(|report| report.outcome == Outcome::Committed);
+    let statistics = committed.map(|report| {
         let content = json!({
             "rowCount": report.files.iter().map(|file| file.rows).sum::<u64>(),
             "size": report.files.iter().map(|file| file.bytes).sum::<u64>(),
             "fileCount": report.files.len(),
         });
         let file = "1-0-2/OutputStatisticsOutputDatasetFacet.json";
-        let facet = standard(file, "OutputStatisticsOutputDatasetFacet", content);
-        output["outputFacets"]["outputStatistics"] = facet;
-    }
-    output
+        standard(file, "OutputStatisticsOutputDatasetFacet", content)
+    });
+    object([
+        ("namespace", Some(namespace.into())),
+        ("name", Some(name.into())),
+        ("facets", Some(object([("schema", Some(schema))]))),
+        (
+            "outputFacets",
+            Some(object([("lakeward_drift", drift), ("outputStatistics", statistics)])),
+        ),
+    ])
+}
+
+/// An object of what there is.
+fn object<const N: usize>(entries: [(&str, Option<Value>); N]) -> Value {
+    let there = entries.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
+    Value::Object(there.collect())
 }
 
 /// The table's folder by OpenLineage's naming: bucket and key, or `file` and the path.

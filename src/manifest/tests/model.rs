@@ -2,7 +2,6 @@
 //! apart. Whatever happens, every published page is there once and whole, and the next run finishes the window.
 //!
 //! `LAKEWARD_SCHEDULES` says how many schedules are tried; a failing one is printed, cut down to its cause, and the seed of all.
-#![expect(clippy::print_stdout, reason = "the seed; shown only when a test fails")]
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
