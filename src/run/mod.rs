@@ -11,6 +11,7 @@
 pub mod compact;
 mod conditional;
 mod ending;
+pub mod estimate;
 pub mod events;
 mod evolution;
 pub mod extract;

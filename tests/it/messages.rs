@@ -160,6 +160,23 @@ fn a_plan_makes_nothing() {
 }
 
 #[test]
+fn a_plan_estimates_by_what_the_lake_has() {
+    let api = PagedApi::start(Options { records_per_day: vec![230], ..Options::default() });
+    let workspace = Workspace::reading(&api, Style::Cursor);
+    let plan =
+        ["plan", "source.yaml", "--from", "2026-03-17", "--to", "2026-03-20", "--lake", "lake"];
+    let unknown = workspace.lakeward(&plan).exits(0).json();
+    assert_eq!(unknown["estimate"]["windows"], 3);
+    assert!(unknown["estimate"]["requests"].is_null(), "{unknown:#}");
+    let day = workspace.extract_day(&["--report", "json"]).exits(0).json();
+    let requests = day["windows"][0]["counts"]["requests"].as_u64().unwrap();
+    let estimate = &workspace.lakeward(&plan).exits(0).json()["estimate"];
+    assert_eq!((&estimate["windows"], &estimate["judged_by"]), (&2.into(), &1.into()));
+    assert_eq!(estimate["requests"], 2 * requests);
+    assert!(estimate["seconds"].is_u64() && estimate["seconds_by_limit"].is_null(), "{estimate:#}");
+}
+
+#[test]
 fn every_command_shows_how_it_is_called() {
     let (_server, workspace) = two_refused_days();
     for command in
