@@ -55,11 +55,15 @@ impl Manifest {
         let report: fn(&Spot) -> bool = |spot| matches!(spot, Spot::Report(_));
         let ended: HashSet<&str> =
             self.ends.iter().chain(&self.covers).map(String::as_str).collect();
-        // A publish that ends other windows replaces their files too.
+        // A publish that ends other windows, which its own wholly covers, replaces their files too.
         let is_ended = |path: &str| match Spot::of(dir, path) {
-            Spot::Data(window) => ended.contains(window.to_string().as_str()),
+            Spot::Data(window) => {
+                ended.contains(window.to_string().as_str()) && is_covered(name, &window)
+            }
             _ => false,
         };
+        // A window that is ended deletes what its last attempt had staged as well.
+        let is_replaced = |path| ours(path, data) || ours(path, staged) || is_ended(path);
         let mut seen = HashSet::new();
         let published = self.published.iter().map(|file| file.path.as_str());
         let published = published.map(|path| (path, seen.insert(path) && ours(path, data)));
@@ -67,7 +71,7 @@ impl Manifest {
         let files = self.files.iter().map(|file| file.path.as_str());
         let files = files.map(|path| (path, ours(path, data) || ours(path, staged)));
         let replaced = self.replaces.iter().map(String::as_str);
-        let replaced = replaced.map(|path| (path, ours(path, data) || is_ended(path)));
+        let replaced = replaced.map(|path| (path, is_replaced(path)));
         let moved =
             self.files.iter().chain(&self.published).filter_map(|file| file.staged.as_deref());
         let parts = moved.chain(self.checkpoint.parts.paths());
@@ -80,4 +84,10 @@ impl Manifest {
         let mut named = published.chain(files).chain(replaced).chain(parts).chain(reports);
         named.find(|(_, belongs)| !belongs).map(|(path, _)| path)
     }
+}
+
+/// Whether `other` is a window of the same stream that lies wholly within `name`: no other is ever ended by it.
+fn is_covered(name: &WindowName, other: &WindowName) -> bool {
+    let bounds = name.id().window().zip(other.id().window());
+    name.same_stream(other) && bounds.is_some_and(|(ours, theirs)| ours.covers(&theirs))
 }

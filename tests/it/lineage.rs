@@ -86,6 +86,10 @@ fn a_target_that_is_none_is_told_before_anything_is_fetched() {
     let api = PagedApi::start(Options { records_per_day: vec![60], ..Options::default() });
     let workspace = Workspace::reading(&api, Style::Cursor);
     workspace.extract_day(&["--openlineage", "ftp://x"]).exits(2).complains(&["--openlineage"]);
+    let hostless = workspace.extract_day(&["--openlineage", "user:hunter2@marquez:5000"]).exits(2);
+    hostless.complains(&["without http://"]);
+    assert!(!hostless.stderr.contains("hunter2"), "{hostless}");
+    workspace.extract_day(&["--openlineage", "."]).exits(2).complains(&["no file to append to"]);
     workspace.extract_day(&["--openlineage", "no/such/folder/e"]).exits(2).complains(&["file"]);
     assert_eq!(api.take_skips(), [0_usize; 0]);
 }

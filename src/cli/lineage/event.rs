@@ -47,8 +47,9 @@ impl Events {
         let (kind, id, report) = match &notice.happened {
             Happened::Begun => ("START", *self.begun.entry(key).or_insert_with(Uuid::now_v7), None),
             Happened::Ended(report) => {
-                let id = self.begun.remove(&key);
-                (kind(report)?, id.unwrap_or_else(Uuid::now_v7), Some(&**report))
+                let begun = self.begun.remove(&key);
+                let kind = kind(report, begun.is_some())?;
+                (kind, begun.unwrap_or_else(Uuid::now_v7), Some(&**report))
             }
         };
         Some(json!({
@@ -120,13 +121,14 @@ impl Events {
     }
 }
 
-/// How the event of a window that has ended is called.
-fn kind(report: &WindowReport) -> Option<&'static str> {
+/// How the event of a window that has ended is called; `begun` where its start was told.
+fn kind(report: &WindowReport, begun: bool) -> Option<&'static str> {
     let stopped = [ErrorKind::Interrupted, ErrorKind::Terminated].map(ErrorKind::exit_code);
     match report.outcome {
         Outcome::Unchanged | Outcome::NotModified => None,
         Outcome::Committed => Some("COMPLETE"),
-        Outcome::Failed if report.exit == ErrorKind::Held.exit_code() => None,
+        // Another run holds it, or took it over from this one.
+        Outcome::Failed if report.exit == ErrorKind::Held.exit_code() => begun.then_some("ABORT"),
         Outcome::Failed if stopped.contains(&report.exit) => Some("ABORT"),
         Outcome::Failed => Some("FAIL"),
     }

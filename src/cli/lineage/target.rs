@@ -1,5 +1,6 @@
 //! Where events go: to a file, a line each, or to an endpoint over HTTP.
 
+use std::os::unix::fs::FileTypeExt as _;
 use std::time::Duration;
 
 use reqwest::Client;
@@ -26,6 +27,7 @@ impl Target {
     /// Opens a file to append to, or readies what sends to a URL.
     pub(super) fn open(target: &str) -> Result<Self> {
         if !target.contains("://") {
+            is_appendable(target)?;
             let file = std::fs::OpenOptions::new().create(true).append(true).open(target);
             let file = file.map_err(|error| {
                 Error::new(ErrorKind::Usage, "could not open the file of --openlineage")
@@ -97,6 +99,25 @@ impl Target {
                 }
             }
         }
+    }
+}
+
+/// Refuses what is no file to append to, before it is opened: a pipe would wait for its reader.
+fn is_appendable(target: &str) -> Result<()> {
+    let (_, port) = target.rsplit_once(':').unwrap_or_default();
+    let port = port.split('/').next().unwrap_or_default();
+    if !port.is_empty() && port.bytes().all(|digit| digit.is_ascii_digit()) {
+        return Err(Error::new(ErrorKind::Usage, "--openlineage names a host without http://")
+            .hint("write http://marquez:5000, or the path of a file"));
+    }
+    let wrong = std::fs::metadata(target).is_ok_and(|found| {
+        let kind = found.file_type();
+        kind.is_dir() || kind.is_fifo() || kind.is_socket()
+    });
+    match wrong {
+        true => Err(Error::new(ErrorKind::Usage, "--openlineage names no file to append to")
+            .with("file", target)),
+        false => Ok(()),
     }
 }
 

@@ -26,6 +26,15 @@ const SIGNED_FOR: Duration = Duration::from_secs(1);
 /// The wait before the second try; doubled for each further one.
 const FIRST_WAIT: Duration = Duration::from_millis(100);
 
+/// Refusals that have nothing to do with what was asked for.
+const OF_THE_CALLER: [&str; 5] = [
+    "ExpiredToken",
+    "InvalidToken",
+    "InvalidAccessKeyId",
+    "RequestTimeTooSkewed",
+    "SignatureDoesNotMatch",
+];
+
 /// One upload that is open.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct OpenUpload {
@@ -170,6 +179,9 @@ impl OpenUploads {
             status @ (400..=407 | 409..=428 | 430..=499 | 501) => {
                 let code = quick_xml::de::from_str(&text).map(|error: ErrorPage| error.code);
                 let code = code.unwrap_or_default();
+                if OF_THE_CALLER.contains(&code.as_str()) {
+                    return Err(failed(format!("the bucket answered {status}: {text}")));
+                }
                 Ok(Asked::Answered(Answer::Refused { status, code }))
             }
             status => Ok(Asked::Passing(failed(format!("the bucket answered {status}: {text}")))),

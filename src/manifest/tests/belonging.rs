@@ -68,8 +68,14 @@ async fn a_manifest_that_names_what_is_not_its_own_is_refused() {
         let error = check(&manifest).expect_err(what);
         assert!(error.to_string().contains("does not belong where it stands"), "{what}: {error}");
     }
-    let mut ends = good.clone();
-    ends.ends.push(name(DAY_2).to_string());
-    ends.replaces.push(other.published[0].path.clone());
-    check(&ends).expect("a publish that ends a window replaces its files");
+    let ends = |manifest: &Manifest| Manifest {
+        ends: vec![name(DAY_2).to_string()],
+        replaces: vec![other.published[0].path.clone()],
+        ..manifest.clone()
+    };
+    check(&ends(&good)).expect_err("a day ends no other day");
+    let both = Job::new(BOTH, "both").refresh().run(&lake).await.expect("commit");
+    let of_both = |manifest: &Manifest| manifest.belongs(&dir, &name(BOTH), "the object");
+    of_both(&both).expect("what was written belongs");
+    of_both(&ends(&both)).expect("a publish that covers a window replaces its files");
 }

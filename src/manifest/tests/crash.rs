@@ -6,12 +6,15 @@ use object_store::memory::InMemory;
 
 use super::stores::{Fault, Faulty};
 use super::world::*;
-use crate::error::ErrorKind;
+use crate::error::{Error, ErrorKind};
 use crate::lake::store::Lake;
+use crate::manifest::version::Failure;
 
 /// What stands in the lake before the job, and which rows a reader may see while it runs.
 struct Scenario {
     before: Vec<Job>,
+    /// A refresh that was stopped behind its first page.
+    stopped: Option<Job>,
     job: Job,
     old: Vec<String>,
     new: Vec<String>,
@@ -20,6 +23,7 @@ struct Scenario {
 fn first_publish() -> Scenario {
     Scenario {
         before: vec![Job::new(DAY_2, "other")],
+        stopped: None,
         job: Job::new(DAY_1, "new"),
         old: rows_of(&["other"]),
         new: rows_of(&["new", "other"]),
@@ -29,15 +33,23 @@ fn first_publish() -> Scenario {
 fn refresh() -> Scenario {
     Scenario {
         before: vec![Job::new(DAY_1, "old"), Job::new(DAY_2, "other")],
+        stopped: None,
         job: Job::new(DAY_1, "new").refresh(),
         old: rows_of(&["old", "other"]),
         new: rows_of(&["new", "other"]),
     }
 }
 
+/// What the stopped refresh had staged goes with the window that is covered.
+fn covering_a_stopped_refresh() -> Scenario {
+    let stopped = Some(Job::new(DAY_1, "half").refresh());
+    Scenario { stopped, ..covering_refresh() }
+}
+
 fn covering_refresh() -> Scenario {
     Scenario {
         before: vec![Job::new(DAY_1, "old"), Job::new(DAY_2, "other")],
+        stopped: None,
         job: Job::new(BOTH, "new").refresh(),
         old: rows_of(&["old", "other"]),
         new: rows_of(&["new"]),
@@ -49,6 +61,12 @@ async fn prepare(scenario: &Scenario) -> Arc<InMemory> {
     let lake = lake_on(store.clone());
     for job in &scenario.before {
         job.run(&lake).await.expect("prepare");
+    }
+    if let Some(job) = &scenario.stopped {
+        let run = job.hold(&lake).await;
+        job.fetch(&lake, &run, 1).await.expect("page 1");
+        let stopped = Error::new(ErrorKind::Terminated, "a signal");
+        run.release(Failure::from(&stopped)).await.expect("release");
     }
     assert_eq!(rows(&lake).await, scenario.old);
     store
@@ -126,6 +144,8 @@ async fn refresh_survives_a_crash_anywhere() {
 async fn covering_refresh_survives_a_crash_anywhere() {
     assert!(crash_everywhere(covering_refresh(), Fault::Before).await > 30);
     crash_everywhere(covering_refresh(), Fault::After).await;
+    crash_everywhere(covering_a_stopped_refresh(), Fault::Before).await;
+    crash_everywhere(covering_a_stopped_refresh(), Fault::After).await;
 }
 
 /// A crash of the job at every seventh operation, and for each a crash of its rerun at every one.
@@ -161,7 +181,7 @@ async fn a_crash_of_the_rerun_is_survived_too() {
 #[tokio::test]
 async fn a_single_fault_is_ridden_out_or_reported() {
     let faults = [Fault::Before, Fault::After, Fault::ExistsAfter, Fault::ExistsBefore];
-    for scenario in [first_publish(), refresh(), covering_refresh()] {
+    for scenario in [first_publish(), refresh(), covering_refresh(), covering_a_stopped_refresh()] {
         let base = prepare(&scenario).await;
         for fault in faults {
             for n in 0.. {

@@ -122,6 +122,10 @@ async fn a_bucket_that_does_not_tell_has_none_and_one_that_fails_is_an_error() {
         let tries = if wanted.is_some() { 1 } else { 1 + MAX_RETRIES };
         assert_eq!(asked.load(Ordering::Relaxed), tries, "{status}");
     }
+    let expired = "<Error><Code>ExpiredToken</Code></Error>";
+    let app = Router::new().fallback(move || async move { (StatusCode::BAD_REQUEST, expired) });
+    let listed = uploads_at(serve(app).await).list(&Path::from("t")).await;
+    assert!(listed.is_err(), "{listed:?}");
     let app = Router::new().fallback(|| async { "this is no list" });
     let listed = uploads_at(serve(app).await).list(&Path::from("t")).await;
     assert!(listed.is_err(), "{listed:?}");
