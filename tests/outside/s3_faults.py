@@ -212,8 +212,11 @@ def killed(bench, source, truth, facts):
     named = bench.direct.run("verify", "--lake", lake, "--format", "json").expect().report["strays"]
     assert before and [stray["kind"] for stray in named] == ["upload"] * before, f"{before} are open, verify names {named}"
     assert max(stray["bytes"] for stray in named) >= 5 << 20, named
-    assert bench.direct.run(*vacuum).expect().report["objects"] == named
-    assert bench.direct.run(*vacuum, "--delete").expect().report["objects"] == named
+    # Parts that were under way at the kill may still arrive: the bytes may grow.
+    paths = [stray["path"] for stray in named]
+    for more in ([], ["--delete"]):
+        told = bench.direct.run(*vacuum, *more).expect().report["objects"]
+        assert [stray["path"] for stray in told] == paths, f"verify names {named}, vacuum {told}"
     assert not multipart_uploads(bench.store), "an upload is still open"
     bench.direct.extract(source, "--lake", lake, *WINDOW).expect()
     s3.exact(bench.store.rows(prefix, s3.COLUMNS), truth)
