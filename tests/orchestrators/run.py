@@ -22,7 +22,7 @@ sys.path.insert(1, str(HERE.parent / "outside"))
 
 import harness  # noqa: E402
 
-GROUPS = ["declared", "dagster_asset", "airflow_dag", "spark_backfill"]
+GROUPS = ["declared", "dagster_asset", "airflow_dag", "spark_backfill", "killed_backfill"]
 
 
 def environment(folder):
