@@ -124,7 +124,7 @@ impl OpenUploads {
                     break;
                 }
             };
-            bytes += page.parts.iter().map(|part| part.bytes).sum::<u64>();
+            bytes = page.parts.iter().fold(bytes, |sum, part| sum.saturating_add(part.bytes));
             let next = ("part-number-marker", page.next.unwrap_or_default());
             if !page.is_truncated || next.1.is_empty() || query.last() == Some(&next) {
                 break;
