@@ -82,7 +82,7 @@ def run(report, lakeward, work):
                 lake = disk / "lake"
                 kills.control(api, "delay=1")
                 run = lakeward.start("extract", source, "--lake", lake, *WINDOW, "--max-requests", "1")
-                while not harness.manifests(lake):
+                while not harness.manifests(lake) and run.poll() is None:
                     time.sleep(0.05)
                 with contextlib.suppress(OSError):
                     (disk / "ballast").write_bytes(b"x" * (16 << 20))

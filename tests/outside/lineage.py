@@ -118,7 +118,7 @@ def run(report, lakeward, work):
             marquez.events.clear()
             kills.control(api, "delay=0.2")
             stopped = told.start("extract", source, "--lake", work / "stopped", *kills.WINDOW)
-            while not marquez.events:
+            while not marquez.events and stopped.poll() is None:
                 time.sleep(0.05)
             stopped.send_signal(signal.SIGTERM)
             stopped.communicate(timeout=60)
