@@ -23,8 +23,8 @@ pub(super) struct Events {
     namespace: String,
     /// The run that called this one.
     parent: Option<Value>,
-    /// The ids of the windows that have begun, by stream and window.
-    begun: HashMap<(String, String), Uuid>,
+    /// The ids of the windows that have begun, by table, stream and window.
+    begun: HashMap<[String; 3], Uuid>,
 }
 
 impl Events {
@@ -42,8 +42,10 @@ impl Events {
 
     /// The event for what befell a window; none where nothing came of it: committed before, or held by another run.
     pub(super) fn event(&mut self, notice: &Notice) -> Option<Value> {
-        let window = notice.unit.id().to_string();
-        let key = (notice.unit.stream.name.clone(), window.clone());
+        // With `history: true` a stream's batch is in two tables.
+        let stream = &notice.unit.stream;
+        let key =
+            [&stream.table.name, &stream.name, &notice.unit.id().to_string()].map(String::clone);
         let (kind, id, report) = match &notice.happened {
             Happened::Begun => ("START", *self.begun.entry(key).or_insert_with(Uuid::now_v7), None),
             Happened::Ended(report) => {

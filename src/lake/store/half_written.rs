@@ -72,6 +72,7 @@ impl Lake {
         let path = left.object.path.as_str();
         match (&*self.place, &left.upload) {
             (Place::Local { root, .. }, None) => {
+                location(left.becomes())?;
                 let target = root.join(path);
                 let removed = blocking(move || match std::fs::remove_file(target) {
                     Err(e) if e.kind() == IoKind::NotFound => Ok(()),
